@@ -536,7 +536,14 @@ class CrossedSystem(_OfRows):
     exact_bytes: float
 
     def fit(
-        self, reml: bool, start: _F64 | None, *limits: float, n_threads: int, progress: _Progress
+        self,
+        reml: bool,
+        start: _F64 | None,
+        *limits: float,
+        n_threads: int,
+        progress: _Progress,
+        stood: _F64 | None = None,
+        keep: Callable[[_F64], None] | None = None,
     ) -> SampledFit: ...
     def conditional_covariance(
         self, theta: _F64, probes: int, seed: int, n_threads: int = 1
@@ -571,6 +578,8 @@ class CrossedGlmmSystem:
         seed: int,
         n_threads: int = 1,
         progress: _Progress = None,
+        stood: _F64 | None = None,
+        keep: Callable[[_F64], None] | None = None,
     ) -> SampledGeneralizedFit: ...
     def conditional_covariance(
         self, theta: _F64, beta: _F64, dispersion: float | None, probes: int, seed: int, n_threads: int = 1

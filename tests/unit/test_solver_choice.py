@@ -31,18 +31,23 @@ def data() -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("exact", "iterative", "available", "way"),
     [
-        ((1 * GB, 1.0), 1 * GB, 20 * GB, "exact"),
-        ((1 * GB, 5.0), 1 * GB, 20 * GB, "hybrid"),  # six evaluations take half a minute
-        ((11 * GB, 1.0), 1 * GB, 20 * GB, "hybrid"),  # more than half of the memory
-        ((11 * GB, 130.0), 1 * GB, 20 * GB, "iterative"),  # one evaluation takes long
-        ((21 * GB, 5.0), 1 * GB, 20 * GB, "iterative"),
-        (None, 1 * GB, 20 * GB, "iterative"),
-        ((11 * GB, 500.0), 30 * GB, 20 * GB, "exact"),  # nothing else fits
-        (None, 30 * GB, 20 * GB, None),
-        ((500 * GB, 0.1), 1 * GB, None, "exact"),  # nobody knows the memory
+        ((1 * GB, 0.8), (1 * GB, 1.0), 20 * GB, "exact"),
+        ((1 * GB, 1.0), (1 * GB, 1.0), 20 * GB, "hybrid"),  # with two evaluations at the end half as long
+        ((1 * GB, 1.0), (1 * GB, 4.1), 20 * GB, "exact"),  # the iterative solver takes longer
+        ((1 * GB, 10.0), (1 * GB, 41.0), 20 * GB, "exact"),
+        ((1 * GB, 10.0), (1 * GB, 20.0), 20 * GB, "hybrid"),
+        ((11 * GB, 1.0), (1 * GB, 1.0), 20 * GB, "hybrid"),  # more than half of the memory
+        ((11 * GB, 130.0), (1 * GB, 1.0), 20 * GB, "iterative"),  # one evaluation takes long
+        ((21 * GB, 5.0), (1 * GB, 1.0), 20 * GB, "iterative"),
+        (None, (1 * GB, 1.0), 20 * GB, "iterative"),
+        ((11 * GB, 500.0), (30 * GB, 1.0), 20 * GB, "exact"),  # nothing else fits
+        (None, (30 * GB, 1.0), 20 * GB, None),
+        ((500 * GB, 0.1), (1 * GB, 1.0), None, "exact"),  # nobody knows the memory
     ],
 )
-def test_rule(exact: tuple[float, float] | None, iterative: float, available: float | None, way: str | None) -> None:
+def test_rule(
+    exact: tuple[float, float] | None, iterative: tuple[float, float], available: float | None, way: str | None
+) -> None:
     assert best_way(exact, iterative, available) == way
 
 
@@ -61,6 +66,7 @@ def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the evaluations of 300 effects in a dense block took long."""
     monkeypatch.setattr(choice, "FEW_EFFECTS", 100)
     monkeypatch.setattr(choice, "PATIENCE", 1e-9)
+    monkeypatch.setattr(choice, "STEPS", 0)
 
 
 def is_exact(m: object, exact: object) -> None:
@@ -103,9 +109,13 @@ def test_batches_are_kept_for_both_solvers(data: pd.DataFrame, tmp_path: Path, m
     assert scale.plan(FORMULA, str(tmp_path)).solver == "hybrid"
     np.testing.assert_allclose(m.bse, exact.bse, rtol=1e-5)
     assert m.nobs == exact.nobs == len(data)
-    # a checkpoint is of sums
+    # a checkpoint says which way was taken
     kept = scale.fit(FORMULA, str(tmp_path), checkpoint=tmp_path / "fit.ranef")
-    assert kept.convergence.solver == "exact"
+    assert kept.convergence.solver == "hybrid"
+    with monkeypatch.context() as other:
+        other.setattr(choice, "LAST", 0.0)
+        again = scale.fit(FORMULA, str(tmp_path), checkpoint=tmp_path / "fit.ranef")
+    assert (again.objective, *again.theta) == (kept.objective, *kept.theta) == (m.objective, *m.theta)
     (tmp_path / "fit.ranef").unlink()
     monkeypatch.setattr(choice, "LAST", 0.0)
     m = scale.fit(FORMULA, str(tmp_path))

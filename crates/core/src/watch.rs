@@ -69,6 +69,16 @@ pub trait Watch: Sync {
     /// So many parts of the whole are finished. Whether to go on.
     fn finished(&self, parts: usize, of: usize) -> bool;
 
+    /// Whether somebody keeps where a search stands.
+    fn keeps(&self) -> bool {
+        false
+    }
+
+    /// Where a search stands, for one that goes on from there. Whether to go on.
+    fn keep(&self, _: &[f64]) -> bool {
+        true
+    }
+
     /// An error once the caller wants no more.
     ///
     /// # Errors

@@ -256,7 +256,7 @@ fn estimates_are_those_of_the_exact_solver() {
         assert_eq!(found.fit.status, Status::Converged);
         let want = e.solution(&sys, *reml, &score);
         let model = Crossed::new(&rows, 1).unwrap();
-        let got = fit(&model, None, o, &Nobody).unwrap();
+        let got = fit(&model, None, None, o, &Nobody).unwrap();
         let objective = if *reml { want.reml_criterion } else { want.ml_deviance };
         let own = if *reml { got.solution.reml_criterion } else { got.solution.ml_deviance };
         println!(

@@ -6,7 +6,7 @@ use crate::arguments::{
 use crate::information::satterthwaite_record;
 use crate::records::{Ending, LinearFit, LinearSolution, SampledFit, Search};
 use crate::statistic::{coded, ColumnsArgument, SpecArgument};
-use crate::watch::{asking_nobody, whole, MANY_ROWS};
+use crate::watch::{asking_nobody, kept, whole, MANY_ROWS};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
     PyUntypedArrayMethods,
@@ -16,6 +16,7 @@ use pyo3::prelude::*;
 use ranef_core::krylov::{fit, Crossed, CrossedOptions, Gathered, Levels, Signs};
 use ranef_core::layout::{Lambda, Layout};
 use ranef_core::linear::{FitOptions, NewRows};
+use ranef_core::watch::Watch;
 
 /// Rows for the iterative solver that come in batches, kept in few bytes each.
 #[pyclass(module = "ranef._core")]
@@ -151,7 +152,9 @@ impl CrossedSystem {
         self.model.exact_bytes()
     }
 
-    #[pyo3(signature = (reml, start, max_evaluations, tolerance, probes, seed, n_threads = 1, progress = None))]
+    #[pyo3(signature = (
+        reml, start, max_evaluations, tolerance, probes, seed, n_threads = 1, progress = None, stood = None, keep = None
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn fit<'py>(
         &self,
@@ -164,6 +167,8 @@ impl CrossedSystem {
         seed: u64,
         n_threads: usize,
         progress: Option<Py<PyAny>>,
+        stood: Option<PyReadonlyArray1<'py, f64>>,
+        keep: Option<Py<PyAny>>,
     ) -> PyResult<SampledFit> {
         let model = &self.model;
         let start: Option<Vec<f64>> = start.map(|s| s.as_array().to_vec());
@@ -173,7 +178,9 @@ impl CrossedSystem {
         let start = start.map(|theta| model.layout().frames_at(&theta));
         let options =
             CrossedOptions { fit: FitOptions { reml, max_evaluations, tolerance }, probes, signs: Signs { seed } };
-        let found = whole(py, progress, n_threads, |watch| fit(model, start, options, watch))?.map_err(to_python)?;
+        let stood = stood.map(|s| s.as_array().to_vec());
+        let run = |watch: &dyn Watch| fit(model, start, stood.as_deref(), options, watch);
+        let found = kept(py, (progress, keep), n_threads, run)?.map_err(to_python)?;
         let s = found.solution;
         let (p, sizes) = (model.layout().p(), &model.layout().factors);
         let objective = if reml { s.reml_criterion } else { s.ml_deviance };

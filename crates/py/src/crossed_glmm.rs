@@ -4,7 +4,7 @@ use crate::arguments::{by_factor, matrix, to_python, Arrays, FactorArgument};
 use crate::crossed::{levels_record, SampledCovariance};
 use crate::families::{checked_extras, chosen, ExtrasArgument};
 use crate::records::{Ending, GeneralizedFit, GeneralizedSolution, SampledGeneralizedFit, Search};
-use crate::watch::{asking_nobody, whole, MANY_ROWS};
+use crate::watch::{asking_nobody, kept, whole, MANY_ROWS};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -63,7 +63,8 @@ impl CrossedGlmmSystem {
     }
 
     #[pyo3(signature = (
-        theta, beta, dispersion, max_evaluations, tolerance, probes, seed, n_threads = 1, progress = None
+        theta, beta, dispersion, max_evaluations, tolerance, probes, seed, n_threads = 1, progress = None,
+        stood = None, keep = None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn fit<'py>(
@@ -78,6 +79,8 @@ impl CrossedGlmmSystem {
         seed: u64,
         n_threads: usize,
         progress: Option<Py<PyAny>>,
+        stood: Option<Given<'py>>,
+        keep: Option<Py<PyAny>>,
     ) -> PyResult<SampledGeneralizedFit> {
         let mut model = self.model();
         let layout = model.layout();
@@ -99,9 +102,10 @@ impl CrossedGlmmSystem {
             } else {
                 Vec::new()
             },
+            stood: stood.map(|s| s.as_array().to_vec()),
         };
         let own = &mut *model;
-        let found = whole(py, progress, n_threads, |watch| own.fit(options, watch))?.map_err(to_python)?;
+        let found = kept(py, (progress, keep), n_threads, |watch| own.fit(options, watch))?.map_err(to_python)?;
         record(py, &model, found, dispersion)
     }
 

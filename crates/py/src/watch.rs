@@ -1,6 +1,7 @@
 //! Long computations with the interpreter released: Ctrl-C and progress.
 
 use crate::threads::with_threads;
+use numpy::PyArray1;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use ranef_core::memory;
@@ -29,6 +30,8 @@ struct Watcher {
     /// Python answers them in its main thread only.
     asks: bool,
     progress: Option<Py<PyAny>>,
+    /// Called with where a search stands.
+    keep: Option<Py<PyAny>>,
     state: Mutex<State>,
 }
 
@@ -100,20 +103,31 @@ impl Watch for Watcher {
     fn finished(&self, parts: usize, of: usize) -> bool {
         self.report(parts, |py, p| p.call1(py, (parts, of)).map(drop))
     }
+
+    fn keeps(&self) -> bool {
+        self.keep.is_some()
+    }
+
+    fn keep(&self, standing: &[f64]) -> bool {
+        let Some(keep) = &self.keep else { return true };
+        let mut state = self.state();
+        let answer = Python::attach(|py| keep.call1(py, (PyArray1::from_slice(py, standing),)).map(drop));
+        self.heard(&mut state, answer)
+    }
 }
 
 /// Runs `f` with `n_threads` threads and the interpreter released; returns with its result what
 /// `progress` or a signal handler raised, which made it end early.
 fn watched<T: Send>(
     py: Python<'_>,
-    progress: Option<Py<PyAny>>,
+    (progress, keep): (Option<Py<PyAny>>, Option<Py<PyAny>>),
     n_threads: usize,
     long: bool,
     f: impl FnOnce(&dyn Watch) -> T + Send,
 ) -> (T, Option<PyErr>) {
     let waits = long || n_threads > 1;
     let state = Mutex::new(State { last: Instant::now(), reported: 0, error: None });
-    let watcher = Watcher { stop: Arc::default(), asks: !waits, progress, state };
+    let watcher = Watcher { stop: Arc::default(), asks: !waits, progress, keep, state };
     let out = py.detach(|| {
         if !waits {
             return f(&watcher);
@@ -165,7 +179,23 @@ pub(crate) fn whole_of<T: Send>(
     long: bool,
     f: impl FnOnce(&dyn Watch) -> T + Send,
 ) -> PyResult<T> {
-    match watched(py, progress, n_threads, long, f) {
+    match watched(py, (progress, None), n_threads, long, f) {
+        (_, Some(e)) => Err(e),
+        (out, None) => Ok(out),
+    }
+}
+
+/// As [`whole`], where `keep` is called with where the search stands.
+///
+/// # Errors
+/// What `progress`, `keep` or a signal handler raised.
+pub(crate) fn kept<T: Send>(
+    py: Python<'_>,
+    heard: (Option<Py<PyAny>>, Option<Py<PyAny>>),
+    n_threads: usize,
+    f: impl FnOnce(&dyn Watch) -> T + Send,
+) -> PyResult<T> {
+    match watched(py, heard, n_threads, false, f) {
         (_, Some(e)) => Err(e),
         (out, None) => Ok(out),
     }
@@ -196,7 +226,7 @@ pub(crate) fn partial<T: Send>(
     f: impl FnOnce(&dyn Watch) -> T + Send,
 ) -> PyResult<(T, bool)> {
     // there are many of them: another thread is soon paid for
-    match watched(py, progress, n_threads, true, f) {
+    match watched(py, (progress, None), n_threads, true, f) {
         (out, None) => Ok((out, false)),
         (out, Some(e)) if e.is_instance_of::<PyKeyboardInterrupt>(py) => Ok((out, true)),
         (_, Some(e)) => Err(e),

@@ -1,5 +1,6 @@
 """Generalized linear mixed models."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -9,7 +10,9 @@ from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.names import has_zero_part, parse_family
 from ranef.fit.approximation import checked_curvature, choose_n_quad
+from ranef.fit.checkpoint_file import checkpoint_path, searches_kept
 from ranef.fit.component_request import has_several_predictors, part_formula
+from ranef.fit.control import parse_control
 from ranef.fit.progress import Progress
 from ranef.fit.request import GlmmRequest
 from ranef.known_arguments import known_arguments
@@ -43,6 +46,7 @@ def glmer(
     weight_scaling: Literal["none", "size", "effective", "gk"] = "none",
     weights_are: Literal["conditional", "unconditional"] = "conditional",
     strata: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> GeneralizedLinearMixedModel:
     """Fit a generalized linear mixed model by maximum likelihood.
 
@@ -126,6 +130,9 @@ def glmer(
         Whether weights are given the level above, or of inclusion in the whole sample.
     strata : str or array, optional
         Strata of the outermost clusters, within which their scores vary.
+    checkpoint : path, optional
+        For ``control={"solver": "iterative"}``: a file in which is kept where the search stands, so
+        that the same call goes on from there when the process was ended, with the same numbers.
 
     Returns
     -------
@@ -163,31 +170,36 @@ def glmer(
         zi = "~ 1"
     disp = part_formula("disp_formula", disp_formula if dispformula is None else dispformula)
     parsed = parse_family(family)
-    return _fitted(
-        GlmmRequest(
-            formula=formula,
-            data=data,
-            family=parsed if has_several_predictors(parsed, zi, disp) else _checked(parsed),
-            zi_formula=zi,
-            disp_formula=disp,
-            n_quad=choose_n_quad(n_quad, nAGQ, with_auto=True),
-            curvature=checked_curvature(curvature),
-            weights=weights,
-            offset=offset,
-            subset=subset,
-            na_action=na_action,
-            contrasts=contrasts,
-            start=start,
-            control=control,
-            progress=progress,
-            n_threads=n_threads,
-            prior=prior,
-            sampling_weights=sampling_weights,
-            weight_scaling=weight_scaling,
-            weights_are=weights_are,
-            strata=strata,
+    if checkpoint is not None and parse_control(control).solver != "iterative":
+        raise OptionError(
+            "checkpoint keeps the search of the iterative solver; leave it out, or fit with "
+            "control={'solver': 'iterative'}."
         )
+    request = GlmmRequest(
+        formula=formula,
+        data=data,
+        family=parsed if has_several_predictors(parsed, zi, disp) else _checked(parsed),
+        zi_formula=zi,
+        disp_formula=disp,
+        n_quad=choose_n_quad(n_quad, nAGQ, with_auto=True),
+        curvature=checked_curvature(curvature),
+        weights=weights,
+        offset=offset,
+        subset=subset,
+        na_action=na_action,
+        contrasts=contrasts,
+        start=start,
+        control=control,
+        progress=progress,
+        n_threads=n_threads,
+        prior=prior,
+        sampling_weights=sampling_weights,
+        weight_scaling=weight_scaling,
+        weights_are=weights_are,
+        strata=strata,
     )
+    with searches_kept(None if checkpoint is None else checkpoint_path(checkpoint)):
+        return _fitted(request)
 
 
 @known_arguments

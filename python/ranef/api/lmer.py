@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from ranef.data.batches import Batches, lazy_batches
 from ranef.errors import OptionError
+from ranef.fit.checkpoint_file import checkpoint_path, searches_kept
+from ranef.fit.control import parse_control
 from ranef.fit.progress import Progress
 from ranef.fit.request import LmmRequest, choose_reml
 from ranef.known_arguments import known_arguments
@@ -108,8 +110,9 @@ def lmer(
     variance : str or function, optional
         Variance function of the rows, such as ``"power(x) * by_group(sex)"``; see `gls`.
     checkpoint : path, optional
-        For data that are read in batches: a file in which the work is kept as it is done. When the
-        process was ended, the same call goes on from there, with the same numbers.
+        For data that are read in batches, and for the iterative solver: a file in which the work is
+        kept as it is done. When the process was ended, the same call goes on from there, with the
+        same numbers.
     known : dict, optional
         The covariance matrices that ``known(1 | id, A)`` names, as ``{"A": K}``: a square frame
         with the names of the levels, or the pair of a matrix (NumPy or scipy sparse) and these
@@ -189,9 +192,11 @@ def lmer(
     source = lazy_batches(data) if request.may_be_streamed else None
     if source is not None and (streamed := fit_streamed(request, source, checkpoint)) is not None:
         return streamed
-    if checkpoint is not None:
+    if checkpoint is not None and parse_control(control).solver != "iterative":
         raise OptionError(
-            "checkpoint is for data that are read in batches, as large files are, and these are read at once: leave it "
-            "out, or fit with scale.fit, which reads any data in batches."
+            "checkpoint is for data that are read in batches, as large files are, and for the iterative solver, and "
+            "these are read at once: leave it out, or fit with scale.fit, which reads any data in batches, or with "
+            "control={'solver': 'iterative'}."
         )
-    return LinearMixedModel(request.fitted(), request)
+    with searches_kept(None if checkpoint is None else checkpoint_path(checkpoint)):
+        return LinearMixedModel(request.fitted(), request)

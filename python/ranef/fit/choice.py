@@ -24,10 +24,10 @@ Way = Literal["exact", "hybrid", "iterative"]
 
 #: Share of the free memory that the exact solver may take where there is another.
 SHARE = 0.5
-#: Seconds that the evaluations of an exact fit may take where there is another way, and how many
-#: there are; seconds that the single evaluation of an exact finish may take.
-PATIENCE, EVALUATIONS = 20.0, 6
-LAST = 120.0
+#: Seconds that the evaluations of an exact fit may take where another way is quicker, and how many
+#: there are; how many an exact finish takes, and seconds that each of these may take.
+PATIENCE, EVALUATIONS = 5.0, 6
+FINISH, LAST = 2, 120.0
 #: The same where a dense block of all that is crossed would take longer: a sparser pattern is
 #: looked for as far as that takes no longer than the iterative solver.
 SPARSER = 2.0
@@ -46,6 +46,10 @@ SQUARES = 6
 OF_LEVEL, OF_JOINED = 60, 300
 #: Dense operations take so many seconds each.
 OF_DENSE = 4e-11
+#: Seconds for each row of one step of the iterative solver with its probes, where there are two
+#: factors with a constant each; otherwise for each effect of a row beside those of the largest
+#: factor; and steps of a fit.
+OF_PAIR, OF_STEP, STEPS = 1e-8, 4e-8, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +136,22 @@ class ModelSize:
         codes = 4.0 * (len(self.factors) - 1) * self.n
         return {"probes": codes + 8.0 * ITERATIVE_VECTORS * self.q, "vectors": 8.0 * 4 * self.q * (self.p + 1)}
 
-    def iterative_bytes(self) -> float:
-        """Bytes of the iterative solver."""
-        return sum(self.iterative_items().values())
+    def iterative_cost(self) -> tuple[float, float]:
+        """Bytes of the iterative solver, and seconds of a fit."""
+        ks = [k for _, k in sorted(self.factors)]
+        one = OF_PAIR if ks == [1, 1] else OF_STEP * sum(ks[:-1])
+        return sum(self.iterative_items().values()), one * self.n * STEPS
 
 
-def best_way(exact: tuple[float, float] | None, iterative: float, available: float | None) -> Way | None:
+def best_way(exact: tuple[float, float] | None, iterative: tuple[float, float], available: float | None) -> Way | None:
     """The way to take where both solvers take the model.
 
     Parameters
     ----------
     exact : (bytes, seconds) or None
         Of the exact solver, and of one of its evaluations; None where it does not fit.
-    iterative : float
-        Bytes of the iterative solver.
+    iterative : (bytes, seconds)
+        Of the iterative solver, and of a fit by it.
     available : float or None
         Bytes that are free; None where that is not known.
 
@@ -156,9 +162,11 @@ def best_way(exact: tuple[float, float] | None, iterative: float, available: flo
     """
     free = float("inf") if available is None else available
     fits = exact is not None and exact[0] <= free
-    if exact is not None and exact[0] <= SHARE * free and EVALUATIONS * exact[1] <= PATIENCE:
-        return "exact"
-    if iterative > free:
+    if exact is not None and exact[0] <= SHARE * free:
+        whole = EVALUATIONS * exact[1]
+        if whole <= PATIENCE or whole <= iterative[1] + FINISH * exact[1]:
+            return "exact"
+    if iterative[0] > free:
         return "exact" if fits else None
     return "hybrid" if fits and exact is not None and exact[1] <= LAST else "iterative"
 
@@ -189,7 +197,7 @@ def way_of(design: Design, order: TermOrder, reml: bool, control: FitControl, n_
     cells, found = exact_size(size, codes, float("inf") if available is None else available, seconds, n_threads)
     exact = None if found is None else size.exact_cost(cells, found)
     # where neither fits the exact solver says so
-    return best_way(exact, size.iterative_bytes(), available) or "exact"
+    return best_way(exact, size.iterative_cost(), available) or "exact"
 
 
 def exact_size(

@@ -1,5 +1,7 @@
 """What the cross-products of rows tell that are summed up: columns that stand for theirs."""
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from ranef.fit.linear import LmmFit
 
 Floats = NDArray[np.float64]
+
+#: Relative difference between sums that are equal but for rounding.
+_EXACT = 1e-10
 
 
 def root_of_x(fit: "LmmFit") -> Floats:
@@ -56,3 +61,44 @@ def spread_of_x(fit: "LmmFit") -> float | None:
         return None
     centred = root[1:, 1:] @ fit.beta[1:]
     return float(centred @ centred) / (fit.nobs - 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnSpread:
+    """How the columns of X and the response vary over the rows.
+
+    Attributes
+    ----------
+    sd : (p,) array
+        Standard deviations of the columns.
+    width : (p,) array
+        Difference between the two values of a column; NaN where it has more.
+    response : float
+        Standard deviation of the response.
+    """
+
+    sd: Floats
+    width: Floats
+    response: float
+
+
+def summed_spread(fit: "LmmFit") -> ColumnSpread | None:
+    """That of a model that is made of sums; None with rows or weights, or without an intercept."""
+    held = fit.design.sums
+    constant_first = fit.kept[:1] == (0,) and fit.design.x_assign[:1] == (0,)
+    root = _triangle(fit) if constant_first else None
+    if held is None or root is None:
+        return None
+    n = fit.nobs
+    total, squares = np.sqrt(n) * root[0], (root**2).sum(axis=0)
+    # zeros and ones are their own squares
+    zero_one = np.abs(squares - total) <= _EXACT * squares
+    found = sums_of(fit.design, fit.order).products() if held.products is None else held.products
+    p = len(fit.design.x_names)
+    products = np.array(found).reshape(p + 1, p + 1)
+    response = products[p, p] - products[0, p] ** 2 / products[0, 0]
+    return ColumnSpread(
+        np.sqrt((root[1:] ** 2).sum(axis=0) / (n - 1)),
+        np.where(zero_one, 1.0, np.nan),
+        held.y[1] * math.sqrt(max(response, 0.0) / (n - 1)),
+    )

@@ -34,12 +34,12 @@ from ranef.fit.sampled import (
     SampledLikelihood,
     SampledTests,
     conditional_covariance,
-    hybrid_note,
     prediction_variance,
     solved_by_probes,
     why_not_iterative,
 )
 from ranef.fit.sampled import OPTIMIZER as ITERATIVE
+from ranef.fit.solver_questions import LinearSolverAnswers
 from ranef.fit.structure_messages import structure_messages
 from ranef.fit.system import LazySystem, build_linear_system
 from ranef.fit.threads import threads_of_fit
@@ -67,7 +67,7 @@ OPTIMIZER = "trust-region Newton on the relative Cholesky factors, exact gradien
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class LmmFit(MixedFit):
+class LmmFit(LinearSolverAnswers, MixedFit):
     """A fitted linear mixed model.
 
     Attributes
@@ -105,16 +105,6 @@ class LmmFit(MixedFit):
         if self.sampled is None:
             return choices
         return ("none",) if self.sampled.tests is None else tuple(c for c in choices if c != "kenward-roger")
-
-    @property
-    def sampling_note(self) -> str | None:
-        """On the error of the likelihood, or that there is none after an exact finish."""
-        return hybrid_note(self.convergence.solver) if self.sampled is None else self.sampled.note
-
-    @property
-    def sampled_likelihood(self) -> SampledLikelihood | None:
-        """Of the iterative solver."""
-        return self.sampled
 
     @property
     def npar(self) -> int:

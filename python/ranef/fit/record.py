@@ -21,11 +21,12 @@ from ranef.fit.order import TermOrder, relative_factor, term_keys, theta_names
 from ranef.fit.outcome import Kind
 from ranef.fit.part_questions import PartQuestions
 from ranef.fit.random_part import random_part
+from ranef.fit.solver_questions import SolverQuestions
 from ranef.options import Ddf
 
 if TYPE_CHECKING:
     from ranef import _core
-    from ranef.fit.sampled import SampledLikelihood, SampledTests
+    from ranef.fit.sampled import SampledTests
 
 Floats = NDArray[np.float64]
 Covariates = Sequence[tuple[Floats, Floats]]
@@ -35,7 +36,7 @@ LINEAR = Gaussian()
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class MixedFit(PartQuestions, DrawnResponses):
+class MixedFit(SolverQuestions, PartQuestions, DrawnResponses):
     """What fitted mixed models of all kinds have in common, without labels.
 
     Everything about random terms is in lme4's order. ``n`` rows, ``p`` columns of X kept, ``m``
@@ -126,23 +127,6 @@ class MixedFit(PartQuestions, DrawnResponses):
         ``("none",)`` alone where tests are asymptotic: z and chi-square.
         """
         return ("satterthwaite", "kenward-roger", "between-within", "residual", "none")
-
-    @property
-    def sampling_note(self) -> str | None:
-        """A line on the iterative solver and its error; None where the solver is exact."""
-        return None
-
-    @property
-    def sampled_likelihood(self) -> "SampledLikelihood | None":
-        """What the likelihood rests on where it is sampled; None where it is computed."""
-        return None
-
-    @property
-    def criterion_se(self) -> float:
-        """Standard error of the criteria by sampling, twice that of the log-likelihood; 0 where
-        they are computed.
-        """
-        return 0.0 if self.sampled_likelihood is None else 2 * self.sampled_likelihood.llf_se
 
     @property
     def structure_parameters(self) -> dict[str, float]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranef.design.memory import GIGABYTE
 from ranef.design.record import Design
 from ranef.errors import DesignError
+from ranef.fit.checkpoint_file import kept_search
 from ranef.fit.control import FitControl
 from ranef.fit.order import TermOrder
 from ranef.fit.progress import Report
@@ -208,4 +209,6 @@ def solved_by_probes(
         )
     begin = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
     limits = (control.max_evaluations, control.tolerance, control.probes, control.seed)
-    return system, system.fit(reml, begin, *limits, n_threads=threads, progress=progress)
+    stood, keep = kept_search(design, {"REML": reml, "start": start}, control)
+    kept = {"stood": stood, "keep": keep}
+    return system, system.fit(reml, begin, *limits, n_threads=threads, progress=progress, **kept)

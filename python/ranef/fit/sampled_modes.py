@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ranef.design.record import Design
 from ranef.errors import DesignError, MemoryLimitError, OptionError
 from ranef.families.custom import CustomFamily
+from ranef.fit.checkpoint_file import kept_search
 from ranef.fit.control import FitControl
 from ranef.fit.generalized import GlmmFit, fit_glmm, record_of
 from ranef.fit.likelihood import Likelihood
@@ -126,6 +127,9 @@ def fit_sampled_modes(
     n, p = len(design.y), len(system.kept)
     if n < p:
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs at least as many rows.")
+    of_family = {"family": family.name, "link": family.link, "dispersion": family.fixed_dispersion}
+    begin = {"theta": start.theta, "fixef": start.beta}
+    stood, keep = kept_search(design, {**of_family, **begin}, control)
     found = system.fit(
         None if start.theta is None else np.ascontiguousarray(start.theta[order.core_of_theta]),
         start.beta,
@@ -136,6 +140,8 @@ def fit_sampled_modes(
         control.seed,
         threads,
         progress,
+        stood,
+        keep,
     )
     sampled = SampledLikelihood(found.probes, control.seed, found.error / 2, system.exact_bytes)
     lazy: LazySystem[GlmmSystem] = LazySystem(design, order, family, refusal=sampled.refusal, crossed=system)

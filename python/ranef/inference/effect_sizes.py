@@ -66,12 +66,16 @@ def standardized(tests: FixedEffectTests, ddf: Ddf, level: float, standard: str)
         that is not standardised.
     """
     fit, which = tests.fit, _shown(tests.fit)
-    x = np.asarray(fit.x)[:, which]
     linear = is_linear(fit)
-    if standard == "basic":
+    summed = fit.column_spread if standard == "basic" else None
+    if summed is not None:
+        spread, response = summed.sd[which], np.full(len(which), summed.response)
+    elif standard == "basic":
+        x = np.asarray(fit.x)[:, which]
         spread = np.std(x, axis=0, ddof=1)
         response = np.full(len(which), float(np.std(fit.design.y, ddof=1)) if linear else 1.0)
     else:
+        x = np.asarray(fit.x)[:, which]
         codes = _only_group(fit).codes
         between, within = _level_sds(fit) if linear else (1.0, 1.0)
         constant = [_constant_in_groups(column, codes) for column in x.T]
@@ -100,7 +104,12 @@ def differences(tests: FixedEffectTests, ddf: Ddf, level: float, total_sd: float
         Of all coefficients but the intercept; NaN for columns with more than two values.
     """
     fit, which = tests.fit, _shown(tests.fit)
-    width = np.array([_width(column) for column in np.asarray(fit.x)[:, which].T], dtype=np.float64)
+    summed = fit.column_spread
+    width = (
+        np.array([_width(column) for column in np.asarray(fit.x)[:, which].T], dtype=np.float64)
+        if summed is None
+        else summed.width[which]
+    )
     found = tests.coefficients(ddf)
     edf = float(fit.nobs - len(fit.kept)) if is_linear(fit) else math.inf
     d = fit.beta[which] * width / total_sd

@@ -9,6 +9,7 @@ from ranef.data.batches import MANY_ROWS, Batches, lazy_batches, sources_of
 from ranef.design.memory import memory_limit
 from ranef.errors import ArgumentTypeError, DataError, OptionError
 from ranef.fit.absent_data import AbsentData
+from ranef.fit.checkpoint_file import searches_kept
 from ranef.fit.control import parse_control
 from ranef.fit.progress import Progress
 from ranef.fit.record import MixedFit
@@ -16,6 +17,7 @@ from ranef.fit.request import LmmRequest, choose_reml
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
 from ranef.scale.asked import Asked
+from ranef.scale.checkpoint import Checkpoint
 from ranef.scale.distributed import summed_by
 from ranef.scale.passes import Kind, read_twice
 from ranef.scale.recipe import Recipe
@@ -72,7 +74,8 @@ def fit(
         As for `survey`.
     checkpoint : path, optional
         A file in which the survey and the sums are kept as they come, so that the same call goes on
-        from there when it was interrupted, with the same numbers bit by bit. It must be of the same
+        from there when it was interrupted, with the same numbers bit by bit. The iterative solver
+        reads the rows again, and its search goes on where it stood. The file must be of the same
         formula, arguments and data: of files their names, sizes and times of change are compared,
         of frames a checksum, of other sources the columns and the number of rows.
 
@@ -138,16 +141,15 @@ def _fitted(
 ) -> LinearMixedModel:
     asked = _asked(request, sources)
     once = any(s.stream is not None for s in sources)
-    _see_that_it_can_go_on(request, sources, checkpoint)
+    _see_that_it_can_go_on(sources, checkpoint)
     if recipe is None:
         sources = [s.again(asked.column_names(s.names)) for s in sources]
     else:
         _check_recipe(recipe, asked)
+    kept = None if checkpoint is None else Checkpoint(checkpoint, asked, sources)
     with memory_limit(parse_control(request.control).memory):
-        sums = read_twice(
-            asked, sources, _kind(request, checkpoint), recipe=recipe, progress=request.progress, checkpoint=checkpoint
-        )
-    return _model(request, sums, once)
+        sums = read_twice(asked, sources, _kind(request), recipe=recipe, progress=request.progress, kept=kept)
+    return _model(request, sums, once, kept)
 
 
 def _asked(request: LmmRequest, sources: list[Batches]) -> Asked:
@@ -163,16 +165,17 @@ def _asked(request: LmmRequest, sources: list[Batches]) -> Asked:
     )
 
 
-def _model(request: LmmRequest, sums: Statistic, once: bool) -> LinearMixedModel:
+def _model(request: LmmRequest, sums: Statistic, once: bool, kept: Checkpoint | None = None) -> LinearMixedModel:
     """The model of sums, which is updated by reading the data again where that is possible."""
-    made = sums.fit(
-        REML=request.reml,
-        start=request.start,
-        control=request.control,
-        progress=request.progress,
-        n_threads=request.n_threads,
-        ddf=request.ddf,
-    )
+    with searches_kept(None if kept is None else kept.file):
+        made = sums.fit(
+            REML=request.reml,
+            start=request.start,
+            control=request.control,
+            progress=request.progress,
+            n_threads=request.n_threads,
+            ddf=request.ddf,
+        )
     if once:
         request = replace(request, data=AbsentData({}, "streamed"), streams=None)
     if hasattr(request.start, "theta"):
@@ -180,12 +183,10 @@ def _model(request: LmmRequest, sums: Statistic, once: bool) -> LinearMixedModel
     return LinearMixedModel(made._fit, request)
 
 
-def _kind(request: LmmRequest, checkpoint: object) -> Kind:
-    """Sums, or the rows themselves where the iterative solver is asked for, or better. A checkpoint
-    is of sums.
-    """
+def _kind(request: LmmRequest) -> Kind:
+    """Sums, or the rows themselves where the iterative solver is asked for, or better."""
     control = parse_control(request.control)
-    if checkpoint is not None or control.solver == "exact":
+    if control.solver == "exact":
         return lambda *_: Statistic
     if control.solver == "iterative":
         return lambda *_: KeptRows
@@ -193,12 +194,7 @@ def _kind(request: LmmRequest, checkpoint: object) -> Kind:
     return lambda found, recipe: Statistic if found is None else kinds[surveyed_way(found, recipe, control)]
 
 
-def _see_that_it_can_go_on(request: LmmRequest, sources: list[Batches], checkpoint: object) -> None:
-    if checkpoint is not None and parse_control(request.control).solver == "iterative":
-        raise OptionError(
-            "checkpoint keeps sums, and the iterative solver takes the rows themselves; leave out one of checkpoint "
-            "and control['solver']."
-        )
+def _see_that_it_can_go_on(sources: list[Batches], checkpoint: object) -> None:
     if checkpoint is not None and any(s.stream is not None for s in sources):
         raise OptionError(
             "checkpoint is for data that can be read again, which a stream cannot; give the path of files, or a "
@@ -228,7 +224,7 @@ def fit_request(
     if not all(a is None or isinstance(a, str) for a in arguments):
         return None
     asked, once = _asked(request, [source]), source.stream is not None
-    _see_that_it_can_go_on(request, [source], checkpoint)
+    _see_that_it_can_go_on([source], checkpoint)
     if once:
         names = asked.column_names(source.names)
         source = source.again(names)
@@ -237,9 +233,10 @@ def fit_request(
             return None
         read = replace(request, data=source.read(names))
         return LinearMixedModel(read.fitted(), read)
+    kept = None if checkpoint is None else Checkpoint(checkpoint, asked, [source])
     with memory_limit(parse_control(request.control).memory):
-        sums = read_twice(asked, [source], _kind(request, checkpoint), progress=request.progress, checkpoint=checkpoint)
-    return _model(replace(request, streams=large_again), sums, once)
+        sums = read_twice(asked, [source], _kind(request), progress=request.progress, kept=kept)
+    return _model(replace(request, streams=large_again), sums, once, kept)
 
 
 def large_again(request: LmmRequest) -> MixedFit:

@@ -1,6 +1,5 @@
 """The passes over streamed data: the survey, then the sums, with progress and a checkpoint."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -12,11 +11,15 @@ from ranef.scale.asked import Asked
 from ranef.scale.checkpoint import BATCHES, Checkpoint
 from ranef.scale.placed import placed
 from ranef.scale.recipe import Recipe
+from ranef.scale.rows import KeptRows, RowsAndSums
 from ranef.scale.statistic import Statistic
 from ranef.scale.survey import Survey, survey_of
 
 #: What the sums are held in, by what a survey saw, where there was one, and how rows are coded.
 Kind = Callable[[Survey | None, Recipe], type[Statistic]]
+
+#: Those that have the rows themselves, by their names in files.
+OF_ROWS: dict[str, type[Statistic]] = {kind.__name__: kind for kind in (KeptRows, RowsAndSums)}
 
 
 class Reading:
@@ -83,12 +86,11 @@ def read_twice(
     *,
     recipe: Recipe | None = None,
     progress: Progress = False,
-    checkpoint: str | os.PathLike[str] | None = None,
+    kept: Checkpoint | None = None,
 ) -> Statistic:
     """The sums of sources, of a kind that is told by the survey and the recipe; they are surveyed
     first where there is no recipe.
     """
-    kept = None if checkpoint is None else Checkpoint(checkpoint, asked, sources)
     with reported(progress, "rows") as show:
         sums = None if kept is None else kept.sums
         n_surveyed = None if kept is None else kept.n_surveyed
@@ -97,11 +99,19 @@ def read_twice(
             if recipe is None:
                 found, recipe = _surveyed(asked, sources, show)
                 n_surveyed = found.n_input
-            sums = kind(found, recipe)(recipe)
+            assert recipe is not None
+            taken = kind(found, recipe)
             del found
-            if kept is not None:
-                sums = kept.write(sums, (0, 0), n_surveyed)
-        sums = _summed(sums, Reading("sums", sources, asked.column_names, show, n_surveyed), kept, n_surveyed)
+            if kept is None:
+                sums = taken(recipe)
+            else:
+                rows = None if taken is Statistic else taken.__name__
+                sums = kept.write(Statistic(recipe), (0, 0), n_surveyed, rows)
+        of_sums = kept
+        if kept is not None and kept.rows is not None:
+            # rows are in no checkpoint: they are read again
+            sums, of_sums = OF_ROWS[kept.rows](sums.recipe), None
+        sums = _summed(sums, Reading("sums", sources, asked.column_names, show, n_surveyed), of_sums, n_surveyed)
     if n_surveyed is not None and sums.n_input != n_surveyed:
         raise DataError(
             f"the data had {n_surveyed:,} rows when they were surveyed and {sums.n_input:,} when they were read "

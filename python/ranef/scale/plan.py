@@ -29,8 +29,6 @@ EVALUATIONS = 8
 OF_PRODUCTS, OF_CELLS, OF_FIXED = 2e-9, 8e-9, 1e-9
 #: Seconds for each row and number in it, of reading and coding, and of summing.
 OF_READING, OF_SUMMING = 2e-8, 1.5e-9
-#: Seconds for each row of one step of the iterative solver with its probes, and steps of a fit.
-OF_STEP, STEPS = 1e-8, 100
 #: Bytes of what is made of a row beside the columns: fitted values, and for each factor its levels
 #: while they are looked up.
 OF_ROW, OF_CODE = 16, 8
@@ -233,7 +231,7 @@ def _passes(size: ModelSize, times: int) -> float:
 
 
 def _iterative(size: ModelSize, design: float, passes: float, why_not: str | None) -> Route:
-    seconds = passes + OF_STEP * size.n * STEPS * max(1, len(size.factors) - 1)
+    seconds = passes + size.iterative_cost()[1]
     return Route("iterative", {"design": design, **size.iterative_items()}, seconds, why_not)
 
 

@@ -33,7 +33,7 @@ def surveyed_way(found: Survey, recipe: Recipe, control: FitControl) -> Way:
     of_factor, seconds = size.bounds(crossed, cells)
     # while runs of cells are joined, both are held
     exact = size.exact_cost(cells, (of_factor + 4.0 * cells, seconds), copies=2)
-    return best_way(exact, size.iterative_bytes(), available_memory()) or "exact"
+    return best_way(exact, size.iterative_cost(), available_memory()) or "exact"
 
 
 def surveyed_size(found: Survey, recipe: Recipe) -> tuple[ModelSize, list[int]]:

@@ -4,6 +4,7 @@
 //! sparse part alone does, so that the search for it ends there: a pattern that is too large for
 //! memory is never formed.
 
+use super::minimum_degree::{self, Pivot};
 use super::ordering::{self, Rule};
 use crate::crossprod::Cells;
 use crate::error::CoreError;
@@ -21,10 +22,13 @@ const CONSECUTIVE_COST: f64 = 1e-10;
 const DENSE_COST: f64 = 4e-11;
 /// Largest ratio of the length of a padded list to that of the list.
 const PADDING: f64 = 1.6;
-/// Bytes and seconds that the search for an order of minimum degree takes for each cell, where the
-/// cells fill in.
-const BYTES_OF_SEARCH: f64 = 48.0;
-const SECONDS_OF_SEARCH: f64 = 3e-6;
+/// Bytes that the search for an order of minimum degree takes for each cell and for each level, and
+/// seconds for each list entry that it reads.
+const BYTES_OF_CELL: f64 = 24.0;
+const BYTES_OF_NODE: f64 = 100.0;
+const SECONDS_OF_ENTRY: f64 = 5e-9;
+/// Share of an evaluation by the order known before that the search may take.
+const WORTH: f64 = 0.5;
 
 /// Most bytes of factor, inverse and pattern for each pair of effects.
 const BYTES_OF_PAIR: f64 = 48.0;
@@ -105,7 +109,7 @@ fn dense_bytes(order: f64) -> f64 {
 impl Fill {
     /// The cheapest order that is known.
     pub fn best(n_levels: &[usize], ks: &[usize], cells: &[Cells], limits: &Limits) -> Result<Self, CoreError> {
-        let (order, settled) = ordering::order(n_levels, ks, cells, Rule::LargestFirst)?;
+        let (order, settled) = ordering::order(n_levels, ks, cells, Rule::LargestFirst);
         let mut found = Self::of(&order, n_levels, ks, cells, limits);
         // looking for a better order costs about as much as an evaluation with a dense block of a
         // few hundred rows
@@ -114,11 +118,17 @@ impl Fill {
             Err(_) => settled < order.len(),
         };
         let n_cells: f64 = cells.iter().map(|c| c.level.len() as f64).sum();
-        let may = n_cells * BYTES_OF_SEARCH < limits.bytes && n_cells * SECONDS_OF_SEARCH < limits.seconds;
+        let fits = n_cells * BYTES_OF_CELL + order.len() as f64 * BYTES_OF_NODE < limits.bytes;
         let by_effects = worth_it && ks.iter().any(|&k| k != ks[0]);
-        let others = [(Rule::MostEffectsFirst, by_effects), (Rule::MinimumDegree, worth_it && may)];
+        let others = [(Rule::MostEffectsFirst, by_effects), (Rule::MinimumDegree, worth_it && fits)];
         for (rule, _) in others.into_iter().filter(|o| o.1) {
-            let (order, _) = ordering::order(n_levels, ks, cells, rule)?;
+            let order = match rule {
+                Rule::MinimumDegree => {
+                    let known = found.as_ref().map_or(limits.seconds, |f| f.cost.min(limits.seconds));
+                    Self::by_degree(n_levels, ks, cells, &Limits { seconds: known, ..*limits })?
+                }
+                _ => ordering::order(n_levels, ks, cells, rule).0,
+            };
             let other = Self::of(&order, n_levels, ks, cells, limits);
             found = match (found, other) {
                 (Ok(a), Ok(b)) => Ok(if b.cost < a.cost { b } else { a }),
@@ -127,6 +137,31 @@ impl Fill {
             };
         }
         found
+    }
+
+    /// An order of minimum degree, followed only as far as it can lead to an evaluation that keeps
+    /// to the limits.
+    fn by_degree(n_levels: &[usize], ks: &[usize], cells: &[Cells], limits: &Limits) -> Result<Vec<u32>, CoreError> {
+        let (mut order, left) = ordering::settled(n_levels, ks, cells, Rule::MinimumDegree);
+        let (graph, nodes) = ordering::neighbours(n_levels, cells, &left);
+        let rows: Vec<u32> = left.iter().flat_map(|&f| std::iter::repeat_n(ks[f] as u32, n_levels[f])).collect();
+        let k = rows.iter().copied().max().unwrap_or(1);
+        let mut cut = Cut::none(rows.iter().map(|&r| r as usize).sum(), limits);
+        let go_on = |pivot: &Pivot| {
+            // nodes that are one leave one after another
+            let mut left = pivot.left + pivot.rows;
+            for _ in 0..(pivot.rows / k as usize).max(1) {
+                left = left.saturating_sub(k as usize).max(pivot.left);
+                let height = (pivot.height + left - pivot.left) as f64;
+                if !cut.step(0, (height, pivot.nodes), f64::from(k), false, left) {
+                    return false;
+                }
+            }
+            (pivot.height as f64) < DENSE_SHARE * pivot.left as f64
+        };
+        let entries = WORTH * limits.seconds / SECONDS_OF_ENTRY;
+        order.extend(minimum_degree::order(graph, &rows, entries, go_on)?.into_iter().map(|i| nodes[i as usize]));
+        Ok(order)
     }
 
     fn of(
@@ -277,17 +312,29 @@ impl<'a> Cut<'a> {
     /// Position `j` joins the sparse part. Whether a later cut may be better.
     fn add(&mut self, j: usize, list: &[u32], row: &[usize], k: &[u32]) -> bool {
         let height: f64 = list.iter().map(|&b| f64::from(k[b as usize])).sum();
-        let kj = f64::from(k[j]);
         let consecutive = list.last().is_some_and(|&b| (b - list[0]) as usize == list.len() - 1);
+        self.step(j + 1, (height, list.len()), f64::from(k[j]), consecutive, self.q - row[j + 1])
+    }
+
+    /// The same for a position of `kj` rows above others, of so many rows and blocks; `dense` rows
+    /// are left then.
+    fn step(
+        &mut self,
+        n_sparse: usize,
+        (height, blocks): (f64, usize),
+        kj: f64,
+        consecutive: bool,
+        dense: usize,
+    ) -> bool {
         let update = if consecutive { kj * CONSECUTIVE_COST } else { (0.5 + 0.5 * kj) * SCATTERED_COST };
         self.sparse += height * (height + 1.0) * update;
-        self.bytes += 16.0 * kj * (height + kj) + 8.0 * list.len() as f64;
-        let dense = (self.q - row[j + 1]) as f64;
+        self.bytes += 16.0 * kj * (height + kj) + 8.0 * blocks as f64;
+        let rest = dense as f64;
         let place = Place {
-            n_sparse: j + 1,
-            dense: self.q - row[j + 1],
-            cost: self.sparse + dense.powi(3) * DENSE_COST,
-            bytes: self.bytes + dense_bytes(dense),
+            n_sparse,
+            dense,
+            cost: self.sparse + rest.powi(3) * DENSE_COST,
+            bytes: self.bytes + dense_bytes(rest),
         };
         let better = match (place.fits(self.limits), self.best.fits(self.limits)) {
             (true, true) => place.cost <= self.best.cost,

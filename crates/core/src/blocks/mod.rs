@@ -5,6 +5,7 @@ mod eliminate;
 mod factor;
 mod fill;
 mod inverse;
+mod minimum_degree;
 mod ordering;
 mod parts;
 mod path;

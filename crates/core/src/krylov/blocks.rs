@@ -27,6 +27,8 @@ pub struct Blocks {
     /// log|D| + log|B|, and its derivative with respect to every factor's Lambda.
     pub log_det: f64,
     pub derivative: Lambda,
+    /// What B - I is of each level without its Lambda.
+    pub rest: Vec<f64>,
     /// T = sum C'QC, Q = Lambda B^-1 Lambda' of the levels of the other factors and C their
     /// products with the level.
     pub through: Vec<f64>,
@@ -44,11 +46,18 @@ fn inverted(l: &[f64], k: usize, out: &mut [f64]) {
 }
 
 impl Blocks {
-    /// At one Lambda, with derivatives if asked for.
+    /// At one Lambda, with derivatives if asked for. Where `rest` is given it is that of other
+    /// weights or another Lambda, and B with all that comes of it is near the true one.
     ///
     /// # Errors
     /// A block that is not positive definite.
-    pub fn new(g: &Graph, lambda: &Lambda, with_derivative: bool, n_threads: usize) -> Result<Self, CoreError> {
+    pub fn new(
+        g: &Graph,
+        lambda: &Lambda,
+        with_derivative: bool,
+        rest: Option<&[f64]>,
+        n_threads: usize,
+    ) -> Result<Self, CoreError> {
         let mut derivative: Lambda = lambda.iter().map(|l| vec![0.0; l.len()]).collect();
         let mut log_det = 0.0;
         let k1 = g.eliminated.k();
@@ -65,6 +74,7 @@ impl Blocks {
             inner: vec![0.0; s2],
             log_det: 0.0,
             derivative: Vec::new(),
+            rest: Vec::new(),
             through: Vec::new(),
         };
         let (mut t, mut d, mut c) = (vec![0.0; k1 * k1], vec![0.0; k1 * k1], vec![0.0; k1 * k1]);
@@ -96,17 +106,18 @@ impl Blocks {
             kernels::multiply(a, ld, k1, k1, k1, &mut c);
             derivative[g.eliminated.factor].iter_mut().zip(&c).for_each(|(t, v)| *t += 2.0 * v);
         }
-        let cells = cells::sums_of_others(g, &out.reduced, n_threads);
+        out.rest = rest.map_or_else(|| cells::sums_of_others(g, &out.reduced, n_threads), <[f64]>::to_vec);
+        if rest.is_none() {
+            out.rest.iter_mut().zip(&g.squares[1]).for_each(|(r, a)| *r = a - *r);
+        }
         for p in &g.others {
             let (k, lam) = (p.k(), &lambda[p.factor]);
             let kk = k * k;
-            let (mut rest, mut t, mut b) = (vec![0.0; kk], vec![0.0; kk], vec![0.0; kk]);
+            let (mut t, mut b) = (vec![0.0; kk], vec![0.0; kk]);
             let mut own = vec![0.0; kk];
             for (_, at) in p.levels() {
-                for ((r, a), c) in rest.iter_mut().zip(&g.squares[1][at..at + kk]).zip(&cells[at..at + kk]) {
-                    *r = a - c;
-                }
-                kernels::multiply(&rest, lam, k, k, k, &mut t);
+                let rest = &out.rest[at..at + kk];
+                kernels::multiply(rest, lam, k, k, k, &mut t);
                 b.fill(0.0);
                 kernels::transposed_multiply(lam, &t, k, k, k, &mut b);
                 (0..k).for_each(|i| b[i * k + i] = (1.0 + b[i * k + i]).max(1.0));
@@ -133,7 +144,7 @@ impl Blocks {
                         own[x * k + y] = (0..k).map(|c| f[x * k + c] * inverse[c * k + y]).sum();
                     }
                 }
-                kernels::multiply(&rest, &own, k, k, k, &mut t);
+                kernels::multiply(rest, &own, k, k, k, &mut t);
                 derivative[p.factor].iter_mut().zip(&t).for_each(|(to, v)| *to += 2.0 * v);
             }
         }

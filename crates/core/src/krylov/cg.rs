@@ -46,6 +46,8 @@ pub struct Precision {
     pub tolerance: f64,
     /// Least number of steps.
     pub least: usize,
+    /// Square of a length that is enough in any case.
+    pub enough: f64,
 }
 
 /// Solutions, and for each the tridiagonal matrix.
@@ -128,7 +130,9 @@ pub fn solve<T: Real>(
             beta[c] = next[c] / rr[c];
             before[c] = (alpha[c], beta[c]);
             rr[c] = next[c];
-            if next[c] <= enough * begin[c] && step >= precision.least || next[c] <= T::ROUNDING * begin[c] {
+            if next[c] <= (enough * begin[c]).max(precision.enough) && step >= precision.least
+                || next[c] <= T::ROUNDING * begin[c]
+            {
                 live[c] = false;
                 beta[c] = 0.0;
             }

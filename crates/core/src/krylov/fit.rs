@@ -7,6 +7,7 @@
 
 use super::linear::{error_of_mean, Crossed, Evaluated};
 use super::probes::Signs;
+use super::standing::Standing;
 use crate::error::CoreError;
 use crate::layout::{Block, Frame, Layout};
 use crate::linear::{Chart, FitOptions, Satterthwaite, Solution, Status};
@@ -299,25 +300,35 @@ pub(super) fn moved(
     (trial, snapped)
 }
 
-/// Fits a model, from given frames or from those of moments.
+/// Fits a model, from given frames or from those of moments, or from where an earlier search of the
+/// same stood.
 ///
 /// # Errors
 /// An interruption, no convergence of the solver, or a system that is not positive definite.
 pub fn fit(
     model: &Crossed,
     start: Option<Vec<Frame>>,
+    stood: Option<&[f64]>,
     options: CrossedOptions,
     watch: &dyn Watch,
 ) -> Result<CrossedFit, CoreError> {
     let reml = options.fit.reml;
     let chart = Chart::new(model.layout());
     let mut fitting = Fitting { model, chart, options, watch, probes: options.probes, evaluations: 0 };
-    let mut here = fitting.evaluate(start.unwrap_or_else(|| model.start()))?;
-    let mut radius = 1.0f64;
-    // blocks of which no direction is to be tried at zero again
-    let mut kept = vec![false; model.layout().blocks.len()];
+    let begin = start.unwrap_or_else(|| model.start());
+    let blocks = model.layout().blocks.len();
+    let fresh = Standing { radius: 1.0, kept: vec![false; blocks], probes: options.probes, ..Standing::default() };
+    let Standing { frames, mut radius, mut kept, probes, evaluations, .. } = match stood {
+        Some(numbers) => Standing::of(numbers, &begin)?,
+        None => Standing { frames: begin, evaluations: 1, ..fresh },
+    };
+    (fitting.probes, fitting.evaluations) = (probes, evaluations - 1);
+    let mut here = fitting.evaluate(frames)?;
     let (mut status, mut sampling, mut decrement, mut certificate);
     let local = loop {
+        let (probes, evaluations) = (fitting.probes, fitting.evaluations);
+        let (frames, kept_now) = (here.frames.clone(), kept.clone());
+        Standing { frames, radius, kept: kept_now, probes, evaluations, vectors: Vec::new() }.keep(watch)?;
         let local = fitting.local(&here)?;
         (decrement, sampling) = (0.0, 0.0);
         let eigen = if local.free.is_empty() { None } else { Eigen::of(&local.h, local.free.len()) };

@@ -28,18 +28,9 @@ use crate::watch::Watch;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Newton decrement at which the modes are good enough: the last step leaves its square, or 1e-8 of
-/// it by the precision of the solution.
-const ENOUGH: f64 = 1e-5;
-/// Decrement below which rounding may hide that a step lowers h.
-const TRUSTED: f64 = 1e-6;
-/// Precision of the solutions, far from the modes and near them.
-const FAR: f64 = 1e-2;
-const NEAR: f64 = 1e-4;
-const MOST_STEPS: usize = 100;
 /// Precision of what the gradient is linear in, and of the average information.
-const LINEAR: Precision = Precision { tolerance: 1e-6, least: 1 };
-const INFORMATION: Precision = Precision { tolerance: 1e-4, least: 1 };
+const LINEAR: Precision = Precision { tolerance: 1e-6, least: 1, enough: 0.0 };
+const INFORMATION: Precision = Precision { tolerance: 1e-4, least: 1, enough: 0.0 };
 /// Groups of probes whose gradients show its error.
 pub(super) const GROUPS: usize = 4;
 
@@ -52,6 +43,8 @@ pub struct CrossedGlmm {
     pub(super) order: Vec<u32>,
     pub(super) family: Arc<dyn Family>,
     pub(super) n_threads: usize,
+    /// What the preconditioner of Newton steps is made of; empty before the first.
+    pub(super) rest: Vec<f64>,
 }
 
 /// Parameters, and the modes there once they are found.
@@ -85,6 +78,8 @@ pub(super) struct Found {
     pub(super) groups: Vec<(Lambda, Vec<f64>)>,
     /// Average information: of the chart's coordinates, and X'V^-1X.
     pub(super) information: (Vec<f64>, Vec<f64>),
+    /// What the preconditioner of Newton steps near here is made of.
+    pub(super) rest: Vec<f64>,
 }
 
 /// What is asked for beside value and gradient.
@@ -158,7 +153,7 @@ impl CrossedGlmm {
         let prior = rows.weights.filter(|w| w.iter().any(|&w| w != 1.0)).map(numbers);
         let mut kept = GlmmRows::new((n, p), x, numbers(rows.y), prior);
         kept.offset = offset.map(pick).unwrap_or_default();
-        Ok(CrossedGlmm { g, layout, rows: kept, order, family, n_threads })
+        Ok(CrossedGlmm { g, layout, rows: kept, order, family, n_threads, rest: Vec::new() })
     }
 
     /// Factors, terms and change of basis.
@@ -220,81 +215,27 @@ impl CrossedGlmm {
     }
 
     /// Derivatives and weights at the present u; h less the free part of the log-likelihood.
-    pub(super) fn rows_pass(&mut self, s: &mut Estimates, expected: bool) -> f64 {
+    ///
+    /// # Errors
+    /// An interruption.
+    pub(super) fn rows_pass(&mut self, s: &mut Estimates, expected: bool, watch: &dyn Watch) -> Result<f64, CoreError> {
         let Some(Numbers::Single(mut weights)) = self.g.weights.take() else {
             unreachable!("the weights of a generalized model are in single precision")
         };
         let b = self.effects(&s.lambda, &s.u);
-        let PassSums { value, x, z, squares } = self.pass(s, &b).derivatives(&mut weights, expected);
+        let sums = self.pass(s, &b).derivatives(&mut weights, expected, watch);
         self.g.weights = Some(Numbers::Single(weights));
+        let PassSums { value, x, z, squares } = sums?;
         self.g.squares = squares;
         (s.xr, s.zr) = (x, z);
         s.h = 0.5 * s.u.iter().flatten().map(|v| v * v).sum::<f64>() - value;
-        s.h
-    }
-
-    /// The modes at the parameters, from the present u; rows and weights are left there.
-    ///
-    /// # Errors
-    /// An interruption, or modes that cannot be found.
-    pub fn find_modes(&mut self, s: &mut Estimates, watch: &dyn Watch) -> Result<(), CoreError> {
-        if !self.rows_pass(s, false).is_finite() {
-            s.u.iter_mut().flatten().for_each(|u| *u = 0.0);
-            if !self.rows_pass(s, false).is_finite() {
-                return Err(undefined());
-            }
-        }
-        let mut last = f64::INFINITY;
-        for _ in 0..MOST_STEPS {
-            let h = s.h;
-            let tolerance = if last < 1.0 { NEAR } else { FAR };
-            let (step, decrement) = match self.newton(s, tolerance, watch) {
-                Err(CoreError::Degenerate(_)) => {
-                    // outside the region where h is convex: expected weights are never negative
-                    self.rows_pass(s, true);
-                    self.newton(s, tolerance, watch)?
-                }
-                found => found?,
-            };
-            if !decrement.is_finite() || decrement < 0.0 {
-                return Err(undefined());
-            }
-            let before = s.u.clone();
-            let mut length = 1.0;
-            loop {
-                for ((u, b), d) in s.u.iter_mut().flatten().zip(before.iter().flatten()).zip(step.iter().flatten()) {
-                    *u = b + length * d;
-                }
-                let trial = self.rows_pass(s, false);
-                if trial <= h || (decrement < TRUSTED && trial.is_finite()) {
-                    break;
-                }
-                length *= 0.5;
-                if length < 1e-8 {
-                    return Err(undefined());
-                }
-            }
-            if decrement < ENOUGH && length == 1.0 {
-                return Ok(());
-            }
-            last = decrement;
-        }
-        Err(undefined())
-    }
-
-    /// A step towards the modes, and the drop of 2 h that it promises.
-    fn newton(&self, s: &Estimates, tolerance: f64, watch: &dyn Watch) -> Result<([Vec<f64>; 2], f64), CoreError> {
-        let mut grad = s.zr.clone();
-        self.sides().scale(&s.lambda, true, &mut grad, 1);
-        grad.iter_mut().flatten().zip(s.u.iter().flatten()).for_each(|(g, u)| *g -= u);
-        let d = Decomposition::rough(&self.g, &s.lambda, self.n_threads, watch)?;
-        let (x1, x2) = d.solve_to(Precision { tolerance, least: 1 }, &grad[0], &grad[1], 1)?;
-        let step = [x1, x2];
-        let decrement = step.iter().flatten().zip(grad.iter().flatten()).map(|(a, b)| a * b).sum();
-        Ok((step, decrement))
+        Ok(s.h)
     }
 
     /// Value, gradient and information at parameters whose modes were found last.
+    ///
+    /// # Errors
+    /// An interruption, or no convergence.
     pub(super) fn examine(&self, s: &Estimates, ask: Ask<'_>) -> Result<Found, CoreError> {
         let d = Decomposition::new(&self.g, &s.lambda, self.n_threads, ask.watch)?;
         let mut inverse = Inverse::new(&d, ask.signs, 0)?;
@@ -304,8 +245,8 @@ impl CrossedGlmm {
             inverse.add_pair(pair);
             probed.extend(some);
         }
-        let of_x = self.products_of_x(s);
-        let groups = self.gradients(s, &d, &inverse, (&probed, ask.groups), &of_x.z)?;
+        let of_x = self.products_of_x(s, ask.watch)?;
+        let groups = self.gradients(s, &inverse, (&probed, ask.groups), &of_x.z, ask.watch)?;
         let share = |i: usize| group(i, ask.groups, ask.probes).len() as f64 / ask.probes.max(1) as f64;
         let mut gradient = (self.layout.zero_lambda(), vec![0.0; s.beta.len()]);
         for (i, (gamma, beta)) in groups.iter().enumerate() {
@@ -317,7 +258,8 @@ impl CrossedGlmm {
             if ask.information { self.information(s, &d, &gradient.0, of_x)? } else { (Vec::new(), Vec::new()) };
         let log_det = d.known() + probed.iter().map(|p| p.value).sum::<f64>() / probed.len().max(1) as f64;
         let objective = 2.0 * (s.h - s.free) + log_det;
-        Ok(Found { objective, log_det, probed, gradient, groups, information })
+        let rest = d.blocks().rest.clone();
+        Ok(Found { objective, log_det, probed, gradient, groups, information, rest })
     }
 
     /// The part of the log-likelihood that is free of eta.
@@ -355,16 +297,16 @@ impl CrossedGlmm {
     fn gradients(
         &self,
         s: &Estimates,
-        d: &Decomposition<'_>,
         inverse: &Inverse<'_>,
         (probed, groups): (&[Probed], usize),
         wx: &[Vec<f64>; 2],
+        watch: &dyn Watch,
     ) -> Result<Vec<(Lambda, Vec<f64>)>, CoreError> {
         let groups: Vec<Range<usize>> = (0..groups).map(|i| group(i, groups, probed.len())).collect();
-        let (m, p, sides) = (groups.len(), s.beta.len(), self.sides());
+        let (m, p, sides, d) = (groups.len(), s.beta.len(), self.sides(), inverse.decomposition());
         let b = self.effects(&s.lambda, &s.u);
         let fill = |part: Range<usize>, out: &mut [f64]| inverse.of_part(part, &groups, out);
-        let PassSums { x: xs, z: zs, .. } = self.pass(s, &b).third_derivatives(m, &fill);
+        let PassSums { x: xs, z: zs, .. } = self.pass(s, &b).third_derivatives(m, &fill, watch)?;
         let mut right = zs.clone();
         sides.scale(&s.lambda, true, &mut right, m);
         let (v1, v2) = d.solve_to(LINEAR, &right[0], &right[1], m)?;
@@ -456,11 +398,14 @@ impl CrossedGlmm {
     }
 
     /// X'WX and Z'WX with the weights of the last pass.
-    pub(super) fn products_of_x(&self, s: &Estimates) -> PassSums {
+    ///
+    /// # Errors
+    /// An interruption.
+    pub(super) fn products_of_x(&self, s: &Estimates, watch: &dyn Watch) -> Result<PassSums, CoreError> {
         if self.rows.p == 0 {
-            return PassSums { z: self.sides().zeros(0), ..PassSums::default() };
+            return Ok(PassSums { z: self.sides().zeros(0), ..PassSums::default() });
         }
-        self.pass(s, &s.u).products_of_x()
+        self.pass(s, &s.u).products_of_x(watch)
     }
 }
 

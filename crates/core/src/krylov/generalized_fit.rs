@@ -7,20 +7,14 @@ use super::generalized::{Ask, CrossedGlmm, Estimates, Found, GROUPS};
 use super::linear::{covariance_of_mean, error_of_mean};
 use super::logdet::Probed;
 use super::probes::Signs;
+use super::standing::Standing;
 use crate::dense::kernels;
 use crate::error::CoreError;
-use crate::layout::{Frame, Lambda};
+use crate::layout::{Block, Frame, Lambda};
 use crate::linear::{Chart, Status};
-use crate::optimize::differences::{self, Width};
 use crate::optimize::trust_region::{self, Eigen};
 use crate::watch::Watch;
 
-/// Displacements by which the gradient is differentiated: of theta by its size, of fixed effects
-/// in standard errors. The gradient is smooth, as its probes are the same.
-const OF_THETA: f64 = 2e-3;
-const OF_BETA: f64 = 0.05;
-/// Share of the largest theta that the size of any is at least.
-const LEAST: f64 = 0.3;
 /// Share of what a step promises by which it may fail to lower the criterion.
 const HIDDEN: f64 = 0.1;
 
@@ -41,6 +35,8 @@ pub struct CrossedGlmmOptions {
     pub beta: Option<Vec<f64>>,
     /// Extra parameters of the family, which are held.
     pub extras: Vec<f64>,
+    /// Where an earlier search of the same stood.
+    pub stood: Option<Vec<f64>>,
 }
 
 /// The end of a fit; matrices are by theta and the fixed effects as given.
@@ -78,30 +74,35 @@ pub struct CrossedGlmmFit {
     pub probes: Vec<f64>,
 }
 
-struct Place {
-    s: Estimates,
-    found: Found,
+pub(super) struct Place {
+    pub(super) s: Estimates,
+    pub(super) found: Found,
 }
 
-struct Fitting<'m> {
-    model: &'m mut CrossedGlmm,
+pub(super) struct Fitting<'m> {
+    pub(super) model: &'m mut CrossedGlmm,
     options: CrossedGlmmOptions,
-    watch: &'m dyn Watch,
+    pub(super) watch: &'m dyn Watch,
     probes: usize,
-    evaluations: usize,
+    pub(super) evaluations: usize,
+    /// Where the search stands, or stood when the Hessian was begun.
+    pub(super) standing: Standing,
 }
 
-impl Fitting<'_> {
-    fn ask(&self) -> Ask<'_> {
+impl<'m> Fitting<'m> {
+    pub(super) fn ask(&self) -> Ask<'m> {
         let groups = if self.probes >= GROUPS { GROUPS } else { 1 };
         Ask { probes: self.probes, signs: self.options.signs, groups, information: true, watch: self.watch }
     }
 
-    /// None where the objective is not defined.
-    fn evaluate(&mut self, mut s: Estimates) -> Result<Option<Place>, CoreError> {
+    /// From modes near by, with the preconditioner of there; none where the objective is not
+    /// defined.
+    fn evaluate(&mut self, mut s: Estimates, rest: &[f64]) -> Result<Option<Place>, CoreError> {
         self.evaluations += 1;
+        self.model.rest = rest.to_vec();
+        let ask = self.ask();
         let found = match self.model.find_modes(&mut s, self.watch) {
-            Ok(()) => self.model.examine(&s, self.ask()),
+            Ok(()) => self.model.examine(&s, ask),
             Err(e) => Err(e),
         };
         let found = match found {
@@ -115,8 +116,59 @@ impl Fitting<'_> {
         Ok(found.filter(|f| f.objective.is_finite()).map(|found| Place { s, found }))
     }
 
+    /// The place where a search stood.
+    fn again(&mut self, standing: Standing) -> Result<Place, CoreError> {
+        let Standing { frames, probes, evaluations, mut vectors, .. } = standing.clone();
+        let sizes = |s: &Estimates| [s.beta.len(), s.u[0].len(), s.u[1].len()];
+        let beta = if vectors.is_empty() { Vec::new() } else { vectors.remove(0) };
+        let mut s = self.model.at(frames, beta, self.options.extras.clone());
+        let expected = [self.model.rows.p, s.u[0].len(), s.u[1].len()];
+        if vectors.len() >= 2 {
+            (s.u[1], s.u[0]) = (vectors.remove(1), vectors.remove(0));
+        }
+        if sizes(&s) != expected {
+            return Err(CoreError::Shape("where the search stood is not that of this model".into()));
+        }
+        (self.probes, self.evaluations, self.standing) = (probes, evaluations, standing);
+        self.model.return_to(&mut s, self.watch)?;
+        let found = self.model.examine(&s, self.ask())?;
+        Ok(Place { s, found })
+    }
+
+    /// Keeps where the search stands.
+    fn keep(&mut self, here: &Place, radius: f64, kept: &[bool]) -> Result<(), CoreError> {
+        if !self.watch.keeps() {
+            return Ok(());
+        }
+        let [u1, u2] = here.s.u.clone();
+        let gradients = self.standing.vectors.drain(..).skip(3);
+        let vectors = [here.s.beta.clone(), u1, u2].into_iter().chain(gradients).collect();
+        self.standing = Standing {
+            frames: here.s.frames.clone(),
+            radius,
+            kept: kept.to_vec(),
+            probes: self.probes,
+            evaluations: self.evaluations,
+            vectors,
+        };
+        self.standing.keep(self.watch)
+    }
+
     fn may_go_on(&self) -> bool {
         self.evaluations < self.options.max_evaluations
+    }
+
+    /// The first place.
+    fn begin(&mut self) -> Result<Place, CoreError> {
+        let mut begin = self.model.start(self.options.extras.clone(), self.watch)?;
+        if let Some(beta) = &self.options.beta {
+            begin.beta.clone_from(beta);
+        }
+        let given = self.options.theta.as_ref().map(|t| self.model.layout().frames_at(t));
+        let frames = given.unwrap_or_else(|| begin.frames.clone());
+        let begin = self.model.moved(&begin, frames, begin.beta.clone());
+        let undefined = || CoreError::Degenerate("the likelihood is not defined where the fit begins".into());
+        self.evaluate(begin, &[])?.ok_or_else(undefined)
     }
 
     /// Gradient and Hessian by the coordinates with variance, then the fixed effects.
@@ -171,21 +223,21 @@ impl CrossedGlmm {
     /// # Errors
     /// An interruption, no convergence of the solver, or a likelihood that is not defined.
     pub fn fit(&mut self, options: CrossedGlmmOptions, watch: &dyn Watch) -> Result<CrossedGlmmFit, CoreError> {
-        let mut begin = self.start(options.extras.clone())?;
-        if let Some(beta) = &options.beta {
-            begin.beta.clone_from(beta);
-        }
-        let frames = options.theta.as_ref().map_or_else(|| begin.frames.clone(), |t| self.layout().frames_at(t));
-        let begin = self.moved(&begin, frames, begin.beta.clone());
-        let probes = options.probes;
-        let mut fitting = Fitting { model: self, options, watch, probes, evaluations: 0 };
-        let Some(mut here) = fitting.evaluate(begin)? else {
-            return Err(CoreError::Degenerate("the likelihood is not defined where the fit begins".into()));
+        let (probes, n_blocks) = (options.probes, self.layout().blocks.len());
+        let standing = Standing { radius: 1.0, kept: vec![false; n_blocks], ..Standing::default() };
+        let mut fitting = Fitting { model: self, options, watch, probes, evaluations: 0, standing };
+        let mut here = match fitting.options.stood.take() {
+            Some(numbers) => {
+                let zero = |b: &Block| Frame::near(fitting.model.layout(), *b, &vec![0.0; b.k * b.k]);
+                let frames: Vec<Frame> = fitting.model.layout().blocks.iter().map(zero).collect();
+                fitting.again(Standing::of(&numbers, &frames)?)?
+            }
+            None => fitting.begin()?,
         };
-        let n_blocks = fitting.model.layout().blocks.len();
-        let (mut radius, mut kept) = (1.0f64, vec![false; n_blocks]);
+        let (mut radius, mut kept) = (fitting.standing.radius, fitting.standing.kept.clone());
         let (mut decrement, mut sampling, mut status);
         loop {
+            fitting.keep(&here, radius, &kept)?;
             let (local, both) = fitting.local(&here);
             let m = local.free.len() + here.s.beta.len();
             let (g, h) = both.split_at(m);
@@ -210,7 +262,7 @@ impl CrossedGlmm {
                     let along = here.s.beta.iter().zip(&step[local.free.len()..]);
                     let beta = along.map(|(b, d)| b + d).collect();
                     let trial = fitting.model.moved(&here.s, frames, beta);
-                    let there = fitting.evaluate(trial)?;
+                    let there = fitting.evaluate(trial, &here.found.rest)?;
                     let lower = there.as_ref().is_some_and(|t| {
                         let (by, error) = change(&here.found, &t.found);
                         by <= error + HIDDEN * predicted.abs()
@@ -237,7 +289,7 @@ impl CrossedGlmm {
                 let mut frames = here.s.frames.clone();
                 frames[index].s.iter_mut().filter(|s| **s == 0.0).for_each(|s| *s = AGAIN);
                 let trial = fitting.model.moved(&here.s, frames, here.s.beta.clone());
-                if let Some(there) = fitting.evaluate(trial)? {
+                if let Some(there) = fitting.evaluate(trial, &here.found.rest)? {
                     let (by, error) = change(&here.found, &there.found);
                     if by < -error {
                         (here, radius) = (there, 1.0);
@@ -250,7 +302,7 @@ impl CrossedGlmm {
             sampling = shift(&eigen, &covariance_of_mean(&own), m);
             if status == Status::Converged && sampling > SHIFT && 2 * fitting.probes <= MORE * probes {
                 fitting.probes *= 2;
-                if let Some(more) = fitting.evaluate(here.s.clone())? {
+                if let Some(more) = fitting.evaluate(here.s.clone(), &here.found.rest)? {
                     here = more;
                     continue;
                 }
@@ -261,7 +313,7 @@ impl CrossedGlmm {
         let mut probed = std::mem::take(&mut here.found.probed);
         if error_of(&probed) > ERROR && probed.len() < most {
             // the weights of the rows may be those of a step that was not taken
-            fitting.model.find_modes(&mut here.s, watch)?;
+            fitting.model.return_to(&mut here.s, watch)?;
         }
         while error_of(&probed) > ERROR && probed.len() < most {
             let now = probed.len();
@@ -275,9 +327,8 @@ impl CrossedGlmm {
         let (objective, log_det) = (here.found.objective + moved_by, here.found.log_det + moved_by);
         let second = fitting.second_derivatives(&here)?;
         let Fitting { model, evaluations, .. } = fitting;
-        // the modes of the estimates again
         let Place { mut s, found } = here;
-        model.find_modes(&mut s, watch)?;
+        model.return_to(&mut s, watch)?;
         let (layout, p) = (model.layout(), s.beta.len());
         let mut inverse = found.information.1.clone();
         let mut profiled = vec![0.0; p * p];
@@ -325,117 +376,4 @@ fn shift(eigen: &Eigen, covariance: &[f64], m: usize) -> f64 {
             (moved / (2.0 * row[a])).max(0.0).sqrt()
         })
         .fold(0.0, f64::max)
-}
-
-/// By theta and the fixed effects as given.
-struct Second {
-    gradient: Vec<f64>,
-    hessian: Option<Vec<f64>>,
-    covariance: Option<Vec<f64>>,
-}
-
-impl Fitting<'_> {
-    /// Gradient by theta and the fixed effects of the changed basis.
-    fn gradient(&self, frames: &[Frame], (gamma, beta): &(Lambda, Vec<f64>)) -> Vec<f64> {
-        let layout = self.model.layout();
-        layout.gradient(&layout.lambda_of(frames), gamma).into_iter().chain(beta.iter().copied()).collect()
-    }
-
-    fn second_derivatives(&mut self, here: &Place) -> Result<Second, CoreError> {
-        let theta = self.model.layout().theta_of(&here.s.frames);
-        let (nt, p) = (theta.len(), here.s.beta.len());
-        let n = nt + p;
-        let center = self.gradient(&here.s.frames, &here.found.gradient);
-        // parameters of terms with directions without variance have no second derivatives
-        let null = self.model.layout().null_dimensions(&here.s.frames);
-        let mut moves = vec![true; n];
-        for (tl, &null) in self.model.layout().terms.iter().flatten().zip(&null) {
-            moves[tl.own()].fill(null == 0);
-        }
-        let free: Vec<usize> = (0..n).filter(|&i| moves[i]).collect();
-        let largest = theta.iter().fold(0.0f64, |m, t| m.max(t.abs()));
-        let width = |&i: &usize| {
-            let by = if i < nt {
-                OF_THETA * theta[i].abs().max(LEAST * largest)
-            } else {
-                OF_BETA / here.found.information.1[(i - nt) * (p + 1)].max(1e-300).sqrt()
-            };
-            Width { before: 0.0, after: if i < nt && theta[i] < 0.0 { -by } else { by } }
-        };
-        let widths: Vec<Width> = free.iter().map(width).collect();
-        let own: Vec<f64> = free.iter().map(|&i| center[i]).collect();
-        let found = differences::hessian(&widths, &own, &mut |c, by| {
-            let mut at = theta.clone();
-            let mut beta = here.s.beta.clone();
-            match free[c].checked_sub(nt) {
-                None => at[free[c]] += by,
-                Some(j) => beta[j] += by,
-            }
-            let frames: Vec<Frame> = self.model.layout().frames_at(&at);
-            let mut s = self.model.moved(&here.s, frames.clone(), beta);
-            self.evaluations += 1;
-            if let Err(e) = self.model.find_modes(&mut s, self.watch) {
-                return if matches!(e, CoreError::Degenerate(_)) { Ok(None) } else { Err(e) };
-            }
-            let ask = Ask { information: false, groups: 1, ..self.ask() };
-            let g = self.model.examine(&s, ask)?.gradient;
-            let g = self.gradient(&frames, &g);
-            Ok(Some(free.iter().map(|&i| g[i]).collect()))
-        })?;
-        let basis = &self.model.layout().basis;
-        // d(as given) = J d(here), which is the identity for theta
-        let g = basis.g();
-        let m = free.len();
-        let mut covariance = None;
-        let mut hessian = None;
-        let jacobian = |r: usize, c: usize| -> f64 {
-            let (i, j) = (free[r], free[c]);
-            if i >= nt && j >= nt {
-                g[(i - nt) * p + j - nt]
-            } else {
-                f64::from(u8::from(i == j))
-            }
-        };
-        if let Some(h) = found {
-            let mut root = h;
-            if m == 0 || kernels::cholesky::<0>(&mut root, m) {
-                let mut inverse = vec![0.0; m * m];
-                kernels::inverse_of_product::<0>(&root, m, &mut inverse);
-                let j: Vec<f64> = (0..m * m).map(|t| jacobian(t / m, t % m)).collect();
-                let (mut half, mut whole) = (vec![0.0; m * m], vec![0.0; m * m]);
-                kernels::multiply(&j, &inverse, m, m, m, &mut half);
-                for a in 0..m {
-                    for b in 0..m {
-                        whole[a * m + b] = 2.0 * (0..m).map(|c| half[a * m + c] * j[b * m + c]).sum::<f64>();
-                    }
-                }
-                let wide = |v: &[f64]| {
-                    let mut out = vec![f64::NAN; n * n];
-                    (0..m * m).for_each(|t| out[free[t / m] * n + free[t % m]] = v[t]);
-                    out
-                };
-                covariance = Some(wide(&whole));
-                let mut back: Vec<f64> = whole.iter().map(|v| 0.5 * v).collect();
-                if m == 0 || kernels::cholesky::<0>(&mut back, m) {
-                    let mut h = vec![0.0; m * m];
-                    kernels::inverse_of_product::<0>(&back, m, &mut h);
-                    hessian = Some(wide(&h));
-                }
-            }
-        }
-        // J'^-1 of the gradient by the fixed effects
-        let mut gradient = center;
-        let given = basis.g();
-        let mut lu: Vec<f64> =
-            (0..p * p).map(|t| (0..p).map(|c| given[t / p * p + c] * given[t % p * p + c]).sum()).collect();
-        if p > 0 && kernels::cholesky::<0>(&mut lu, p) {
-            // G'^-1 v = (G G')^-1 G v
-            let v: Vec<f64> = (0..p).map(|i| (0..p).map(|j| given[i * p + j] * gradient[nt + j]).sum()).collect();
-            let mut v = v;
-            kernels::forward::<0>(&lu, p, &mut v, 1);
-            kernels::backward::<0>(&lu, p, &mut v, 1);
-            gradient[nt..].copy_from_slice(&v);
-        }
-        Ok(Second { gradient, hessian, covariance })
-    }
 }

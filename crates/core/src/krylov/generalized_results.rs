@@ -12,7 +12,9 @@ impl CrossedGlmm {
     ///
     /// # Errors
     /// Numbers of parameters that are not those of the model.
-    pub fn given(&self, theta: &[f64], beta: &[f64], extras: Vec<f64>) -> Result<Estimates, CoreError> {
+    pub fn given(&mut self, theta: &[f64], beta: &[f64], extras: Vec<f64>) -> Result<Estimates, CoreError> {
+        // what is found there does not depend on what was found before
+        self.rest.clear();
         if theta.len() != self.layout.n_theta || beta.len() != self.rows.p {
             return Err(CoreError::Shape("the model has another number of parameters".into()));
         }

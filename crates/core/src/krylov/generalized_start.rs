@@ -5,6 +5,7 @@ use crate::dense::kernels;
 use crate::error::CoreError;
 use crate::families::{Batch, MoreDerivatives};
 use crate::layout::{Block, Frame};
+use crate::watch::Watch;
 
 /// Standard deviations that a fit may begin with, in units of the linear predictor.
 const BEGIN: (f64, f64) = (0.1, 3.0);
@@ -14,15 +15,15 @@ impl CrossedGlmm {
     /// deviations by the sums of its score by level.
     ///
     /// # Errors
-    /// A log-likelihood that is not defined.
-    pub fn start(&mut self, extras: Vec<f64>) -> Result<Estimates, CoreError> {
+    /// An interruption, or a log-likelihood that is not defined.
+    pub fn start(&mut self, extras: Vec<f64>, watch: &dyn Watch) -> Result<Estimates, CoreError> {
         let p = self.rows.p;
         let zero = |b: &Block| Frame::near(&self.layout, *b, &vec![0.0; b.k * b.k]);
         let frames: Vec<Frame> = self.layout.blocks.iter().map(zero).collect();
         let beta = self.near_data(&extras);
         let mut s = self.at(frames, beta, extras);
         s.lambda = self.layout.zero_lambda();
-        let mut h = self.rows_pass(&mut s, true);
+        let mut h = self.rows_pass(&mut s, true, watch)?;
         if !h.is_finite() {
             return Err(undefined());
         }
@@ -30,7 +31,7 @@ impl CrossedGlmm {
             if p == 0 {
                 break;
             }
-            let mut xwx = self.products_of_x(&s).x;
+            let mut xwx = self.products_of_x(&s, watch)?.x;
             (0..p).for_each(|i| xwx[i * p + i] *= 1.0 + 1e-12);
             let mut step = s.xr.clone();
             if !kernels::cholesky::<0>(&mut xwx, p) {
@@ -41,10 +42,10 @@ impl CrossedGlmm {
             let gain: f64 = step.iter().zip(&s.xr).map(|(a, b)| a * b).sum();
             let before = s.beta.clone();
             s.beta.iter_mut().zip(&step).for_each(|(b, d)| *b += d);
-            let trial = self.rows_pass(&mut s, true);
+            let trial = self.rows_pass(&mut s, true, watch)?;
             if trial.is_nan() || trial > h {
                 s.beta = before;
-                self.rows_pass(&mut s, true);
+                self.rows_pass(&mut s, true, watch)?;
                 break;
             }
             h = trial;

@@ -72,6 +72,11 @@ impl<'d> Inverse<'d> {
         Ok(out)
     }
 
+    /// Of which it is.
+    pub(super) fn decomposition(&self) -> &'d Decomposition<'d> {
+        self.d
+    }
+
     /// Adds probes until there are so many.
     ///
     /// # Errors

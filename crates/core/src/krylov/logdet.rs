@@ -20,9 +20,9 @@ use crate::layout::Lambda;
 use crate::watch::Watch;
 
 /// Precision of what must be exact.
-const EXACT: Precision = Precision { tolerance: 1e-10, least: 1 };
+const EXACT: Precision = Precision { tolerance: 1e-10, least: 1, enough: 0.0 };
 /// Precision of probes; at least four steps, so that two fewer tell the error.
-const SAMPLED: Precision = Precision { tolerance: 1e-5, least: 4 };
+const SAMPLED: Precision = Precision { tolerance: 1e-5, least: 4, enough: 0.0 };
 
 /// What one probe says.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ impl<'a> Decomposition<'a> {
     /// # Errors
     /// An interruption, or no convergence.
     pub fn new(g: &'a Graph, lambda: &Lambda, n_threads: usize, watch: &'a dyn Watch) -> Result<Self, CoreError> {
-        let mut blocks = Blocks::new(g, lambda, true, n_threads)?;
+        let mut blocks = Blocks::new(g, lambda, true, None, n_threads)?;
         let deflation = Deflation::new(g, &blocks.root);
         let derivative = std::mem::take(&mut blocks.derivative);
         let mut out = Decomposition {
@@ -240,6 +240,16 @@ impl<'a> Decomposition<'a> {
     /// The Lambda of all factors.
     pub(super) fn lambda(&self) -> &Lambda {
         &self.lambda
+    }
+
+    /// g'M^-1 g of a vector of effects, by the diagonal blocks alone.
+    pub(super) fn decrement_by_blocks(&self, g: &[Vec<f64>; 2]) -> f64 {
+        let k1 = self.g.eliminated.k();
+        let of_level = |(g, d): (&[f64], &[f64])| -> f64 { (0..k1 * k1).map(|t| g[t / k1] * d[t] * g[t % k1]).sum() };
+        let own = g[0].chunks_exact(k1).zip(self.blocks.d_inverse.chunks_exact(k1 * k1)).map(of_level).sum::<f64>();
+        let places = Block { k: 1, used: 1, data: g[1].clone() };
+        let scaled = self.by_levels(&self.blocks.inverse, false, &places);
+        own + scaled.data.iter().map(|v| v * v).sum::<f64>()
     }
 
     /// Lambda U'^-1 x, and the sums of a pass with it.

@@ -19,7 +19,9 @@ mod fit;
 mod gathered;
 mod generalized;
 mod generalized_fit;
+mod generalized_modes;
 mod generalized_results;
+mod generalized_second;
 mod generalized_start;
 mod graph;
 mod inverse;
@@ -33,6 +35,7 @@ mod real;
 mod rough;
 mod row_passes;
 mod sides;
+mod standing;
 mod tested;
 #[cfg(test)]
 mod tests;

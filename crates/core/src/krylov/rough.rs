@@ -12,17 +12,18 @@ use crate::watch::Watch;
 
 impl<'a> Decomposition<'a> {
     /// For solutions alone, to no great precision: V serves as a second level of the
-    /// preconditioner.
+    /// preconditioner, and `rest` may be that of the blocks of an earlier system.
     ///
     /// # Errors
     /// An interruption, or a system that is not positive definite.
     pub(super) fn rough(
         g: &'a Graph,
         lambda: &Lambda,
+        rest: Option<&[f64]>,
         n_threads: usize,
         watch: &'a dyn Watch,
     ) -> Result<Self, CoreError> {
-        let blocks = Blocks::new(g, lambda, false, n_threads)?;
+        let blocks = Blocks::new(g, lambda, false, rest, n_threads)?;
         let deflation = Deflation::new(g, &blocks.root);
         let r = deflation.r;
         let mut out = Decomposition {

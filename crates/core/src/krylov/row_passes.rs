@@ -2,7 +2,9 @@
 //! family, and their sums by effect.
 
 use super::graph::{Graph, Numbers};
+use crate::error::CoreError;
 use crate::families::{Batch, Derivatives, Family, MoreDerivatives};
+use crate::watch::Watch;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -208,7 +210,8 @@ impl Pass<'_> {
         mut weights: &mut [f32],
         (of_x, cols, squares): (usize, usize, bool),
         work: impl Fn(Range<usize>, &mut [f32], &mut PassSums) + Sync,
-    ) -> PassSums {
+        watch: &dyn Watch,
+    ) -> Result<PassSums, CoreError> {
         let g = self.g;
         let k1 = g.eliminated.k();
         let mut parts = Vec::with_capacity(g.parts.len());
@@ -237,6 +240,7 @@ impl Pass<'_> {
         };
         let add = |to: &mut [f64], from: &[f64]| to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
         while !parts.is_empty() {
+            watch.check()?;
             // no more sums at once than threads
             let now: Vec<_> = parts.drain(..self.threads.clamp(1, parts.len())).collect();
             let sums: Vec<PassSums> =
@@ -250,7 +254,7 @@ impl Pass<'_> {
                 out.squares[0].extend(s.squares[0].iter());
             }
         }
-        out
+        Ok(out)
     }
 
     fn family_at(&self, rows: Range<usize>, level: &mut usize, more: bool, at: &mut AtRows) {
@@ -282,8 +286,13 @@ impl Pass<'_> {
 
     /// Sums of dl/deta, and of the weights, which are put into `weights` (expected ones where asked
     /// for); the value is the log-likelihood without its free part.
-    pub(super) fn derivatives(&self, weights: &mut [f32], expected: bool) -> PassSums {
-        self.by_parts(weights, (self.rows.p, 1, true), |part, weights, sums| {
+    pub(super) fn derivatives(
+        &self,
+        weights: &mut [f32],
+        expected: bool,
+        watch: &dyn Watch,
+    ) -> Result<PassSums, CoreError> {
+        let work = |part: Range<usize>, weights: &mut [f32], sums: &mut PassSums| {
             let begin = self.g.start[part.start];
             let (mut at, mut level) = (AtRows::default(), part.start);
             let mut by_effect = ByEffect::new(self.g, part.start);
@@ -299,13 +308,18 @@ impl Pass<'_> {
                     by_effect.add_squares(row, f64::from(w), &mut sums.squares);
                 }
             }
-        })
+        };
+        self.by_parts(weights, (self.rows.p, 1, true), work, watch)
     }
 
     /// Sums of s = a dW/deta, `cols` numbers a of each row, which `fill` finds for a part.
-    pub(super) fn third_derivatives(&self, cols: usize, fill: &(dyn Fn(Range<usize>, &mut [f64]) + Sync)) -> PassSums {
-        let p = self.rows.p;
-        self.by_parts(&mut [], (p * cols, cols, false), |part, _, sums| {
+    pub(super) fn third_derivatives(
+        &self,
+        cols: usize,
+        fill: &(dyn Fn(Range<usize>, &mut [f64]) + Sync),
+        watch: &dyn Watch,
+    ) -> Result<PassSums, CoreError> {
+        let work = |part: Range<usize>, _: &mut [f32], sums: &mut PassSums| {
             let begin = self.g.start[part.start];
             let mut a = vec![0.0; (self.g.start[part.end] - begin) * cols];
             fill(part.clone(), &mut a);
@@ -322,13 +336,14 @@ impl Pass<'_> {
                     by_effect.add(row, s, &mut sums.z);
                 }
             }
-        })
+        };
+        self.by_parts(&mut [], (self.rows.p * cols, cols, false), work, watch)
     }
 
     /// X'WX and Z'WX, with the weights of the graph.
-    pub(super) fn products_of_x(&self) -> PassSums {
+    pub(super) fn products_of_x(&self, watch: &dyn Watch) -> Result<PassSums, CoreError> {
         let p = self.rows.p;
-        self.by_parts(&mut [], (p * p, p, false), |part, _, sums| {
+        let work = |part: Range<usize>, _: &mut [f32], sums: &mut PassSums| {
             let mut by_effect = ByEffect::new(self.g, part.start);
             let mut wx = vec![0.0; p];
             for row in self.g.start[part.start]..self.g.start[part.end] {
@@ -339,7 +354,8 @@ impl Pass<'_> {
                 }
                 by_effect.add(row, &wx, &mut sums.z);
             }
-        })
+        };
+        self.by_parts(&mut [], (p * p, p, false), work, watch)
     }
 
     /// Linear predictors.

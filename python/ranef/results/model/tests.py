@@ -63,7 +63,7 @@ class TestsChapter(FittedModel):
         fit: Any = self._fit
         if fit.asymptotic_tests:
             return normal_ddf(ddf)
-        return available_ddf(checked_ddf(ddf, default), fit.ddf_choices, fit.title)
+        return available_ddf(checked_ddf(ddf, default), fit.ddf_choices, fit.tested_as)
 
     def _fixed_test(self, test: Any) -> str:
         """The test of fixed terms that is asked for, once it is seen that the model can have it."""
