@@ -200,11 +200,11 @@ def kept_search(
 def _checksum(design: Design) -> str:
     """Of all numbers that the fit depends on."""
     found = hashlib.sha256()
-    for array in (design.x, design.y, design.weights, design.offset):
-        if array is not None:
-            found.update(np.ascontiguousarray(array))
+    arrays: list[NDArray[Any]] = [design.x, design.y]
+    arrays += [a for a in (design.weights, design.offset) if a is not None]
     for term in design.random:
         found.update(term.text.encode())
-        found.update(np.ascontiguousarray(term.codes))
-        found.update(np.ascontiguousarray(term.z))
+        arrays += [term.codes, term.z]
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).data)
     return f"{len(design.y):,}, checksum {found.hexdigest()[:16]}"

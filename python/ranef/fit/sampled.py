@@ -210,5 +210,5 @@ def solved_by_probes(
     begin = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
     limits = (control.max_evaluations, control.tolerance, control.probes, control.seed)
     stood, keep = kept_search(design, {"REML": reml, "start": start}, control)
-    kept = {"stood": stood, "keep": keep}
-    return system, system.fit(reml, begin, *limits, n_threads=threads, progress=progress, **kept)
+    found = system.fit(reml, begin, *limits, n_threads=threads, progress=progress, stood=stood, keep=keep)
+    return system, found

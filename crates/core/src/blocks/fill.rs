@@ -153,7 +153,8 @@ impl Fill {
             for _ in 0..(pivot.rows / k as usize).max(1) {
                 left = left.saturating_sub(k as usize).max(pivot.left);
                 let height = (pivot.height + left - pivot.left) as f64;
-                if !cut.step(0, (height, pivot.nodes), f64::from(k), false, left) {
+                let goes_on = cut.step(0, (height, pivot.nodes), f64::from(k), false, left);
+                if !goes_on || cut.bytes > limits.bytes {
                     return false;
                 }
             }
