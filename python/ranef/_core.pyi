@@ -826,12 +826,14 @@ class GlmmSystem:
         kernel: RowKernel,
         thresholds: tuple[int, _F64, _F64] | None = None,
         all_columns: bool = False,
+        prior: object = None,
+        sampling: list[_F64] | None = None,
     ) -> GlmmSystem:
         """Rows with several linear predictors; ``fixed`` has blocks of columns with one vector of
         coefficients each, with the predictors they act on, ``of`` the predictor of every effect.
         ``thresholds`` of ordered categories: their place among the blocks, map from parameters,
         columns of effects on them. With ``all_columns`` those that depend on others are kept, for
-        evaluations alone.
+        evaluations alone. Fixed effects of priors are numbered through all blocks.
         """
     def fit(
         self,

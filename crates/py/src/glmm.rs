@@ -223,7 +223,10 @@ impl GlmmSystem {
     /// their place among the blocks, their map from parameters, and columns of effects on them.
     /// With `all_columns` those are kept that depend on others, for evaluations alone.
     #[staticmethod]
-    #[pyo3(signature = (y, weights, fixed, offsets, factors, of, kernel, thresholds = None, all_columns = false))]
+    #[pyo3(signature = (
+        y, weights, fixed, offsets, factors, of, kernel, thresholds = None, all_columns = false, prior = None,
+        sampling = None
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn several<'py>(
         py: Python<'py>,
@@ -236,6 +239,8 @@ impl GlmmSystem {
         kernel: &RowKernel,
         thresholds: Option<ThresholdsArgument<'py>>,
         all_columns: bool,
+        prior: Option<PriorArgument>,
+        sampling: Option<SamplingArgument<'py>>,
     ) -> PyResult<Self> {
         let none = PyArray2::zeros(py, [y.len(), 0], true);
         let arrays = Arrays::new(none, None, y, Some(weights), None, factors)?;
@@ -262,7 +267,11 @@ impl GlmmSystem {
             factors: rows.factors.clone(),
             of,
         };
-        let g = Model::of_predictors(&several, kernel.family(), all_columns).map_err(to_python)?;
+        let mut g = Model::of_predictors(&several, kernel.family(), all_columns).map_err(to_python)?;
+        if let Some(weights) = &sampling {
+            g.layout.weigh(&by_level(weights)).map_err(to_python)?;
+        }
+        g.prior = prior.map(|p| p.prior(&g.layout.basis.kept)).transpose()?;
         drop(several);
         drop(rows);
         drop(borrowed);

@@ -27,6 +27,7 @@ def clmm(
     na_action: Literal["omit", "exclude", "error"] = "omit",
     contrasts: Mapping[str, Any] | None = None,
     start: Sequence[float] | Mapping[str, Any] | None = None,
+    prior: Mapping[str, Any] | None = None,
     control: Mapping[str, Any] | None = None,
     progress: Progress = False,
     n_threads: int | None = None,
@@ -65,6 +66,10 @@ def clmm(
         R's name of ``n_quad``.
     weights : str or array, optional
         Factors of the rows' log-likelihoods, such as how often a row occurs.
+    prior : dict, optional
+        Prior densities (`ranef.priors`) of ``"fixef"`` (effects on the location), ``"fixef:x"``,
+        ``"cov"``, ``"cov:judge"`` or ``"cov:scale:judge"``; where categories separate ``{"fixef":
+        priors.Normal(sd=2.5)}``. The estimates are posterior modes.
     offset, subset, na_action, contrasts, start, control, progress, n_threads
         As in `glmer`.
 
@@ -106,6 +111,7 @@ def clmm(
         na_action=na_action,
         contrasts=contrasts,
         start=start,
+        prior=prior,
         control=control,
         progress=progress,
         n_threads=n_threads,

@@ -76,8 +76,8 @@ def _record_types() -> dict[str, type]:
 
 
 def _type_name(t: type) -> str:
-    # Without the module, so that a record may move.
-    return t.__qualname__
+    # Without the module, so that a record may move; densities of priors have names of families.
+    return f"priors.{t.__qualname__}" if t.__module__ == "ranef.priors" else t.__qualname__
 
 
 def _bare(name: str) -> str:
@@ -296,7 +296,8 @@ class _Decoder:
 
     def _type(self, name: str) -> Any:
         try:
-            return _record_types()[_bare(name)]
+            known = _record_types()
+            return known[_bare(name) if _bare(name) in known else f"priors.{_bare(name)}"]
         except KeyError:
             raise DataError(
                 f"the file holds a record of unknown type {name!r}; it may come from a newer ranef."

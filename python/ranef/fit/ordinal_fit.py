@@ -22,6 +22,7 @@ from ranef.fit.ordinal import OrdinalFit
 from ranef.fit.ordinal_messages import crossing_thresholds
 from ranef.fit.ordinal_system import SCALE, OrdinalModel, ordinal_model
 from ranef.fit.predictor_records import blocks_of, predictor_fields
+from ranef.fit.prior import log_prior, see_that_priors_fit
 from ranef.fit.progress import Report
 from ranef.fit.quadrature import check_quadrature
 from ranef.fit.row_subset import design_of_rows
@@ -29,7 +30,7 @@ from ranef.fit.several_predictors import PredictorFit
 from ranef.fit.threads import threads_of_fit
 
 if TYPE_CHECKING:
-    from ranef._core import GlmmSystem
+    from ranef._core import GeneralizedFit, GlmmSystem
 
 Floats = NDArray[np.float64]
 Predictors = tuple[Predictor, ...]
@@ -90,6 +91,7 @@ def _fitted(
     how = likelihood.n_quad, likelihood.curvature
     theta, beta = (None if v is None else np.ascontiguousarray(v) for v in start)
     limits = control.max_evaluations, control.tolerance
+    see_that_priors_fit(design, kept, likelihood.n_quad)
     found = system.fit(*how, theta, beta, None, None, *limits, threads, progress)
     solution, vcov = solution_of(found, family), found.covariance
     lazy = LazyWhole(model).keep(system)
@@ -120,6 +122,7 @@ def _fitted(
         "n_quad": likelihood.n_quad,
         "curvature": likelihood.curvature,
         "objective": found.ending.objective,
+        "log_prior": log_prior_at(model, found, how),
         "hessian": None,
         "joint_vcov": None,
         "gradient": found.ending.gradient,
@@ -161,6 +164,15 @@ def _fitted(
         return made_fit
     ended = replace(convergence, limits=(*convergence.limits, f"{said[0].upper()}{said[1:]}"))
     return replace(made_fit, messages=(*messages, said), convergence=ended)
+
+
+def log_prior_at(model: OrdinalModel, found: "GeneralizedFit", how: tuple[int, str]) -> float:
+    """Log density of the priors at the estimates; 0 without."""
+    if not model.design.priors or found.solution is None:
+        return 0.0
+    bare = replace(model, design=replace(model.design, priors=())).system()
+    there = bare.evaluate(found.solution.theta, found.solution.beta, None, *how, 1)
+    return log_prior(found.ending.objective, there.objective)
 
 
 def predictors_of(fit: OrdinalFit, design: Design, others: tuple[Design, ...]) -> Predictors:

@@ -13,8 +13,9 @@ from ranef.families.cumulative import Cumulative, threshold_map
 from ranef.fit.component_design import Predictor, together
 from ranef.fit.component_system import JoinedModel
 from ranef.fit.order import TermOrder, order_terms
+from ranef.fit.prior import core_prior
 from ranef.fit.refused_arrays import cannot_be_set_up
-from ranef.fit.row_arguments import core_factors, row_weights
+from ranef.fit.row_arguments import core_factors, level_weights, row_weights
 
 if TYPE_CHECKING:
     from ranef._core import GlmmSystem
@@ -85,7 +86,11 @@ class OrdinalModel(JoinedModel):
             kernel = RowKernel.ordinal(self.family.link, len(matrix), self.scale is not None)
             factors = core_factors(design, self.order)
             of = self.numbers((LOCATION, SCALE))
-            return GlmmSystem.several(y, weights, fixed, offsets, factors, of, kernel, thresholds, all_columns)
+            beside = (
+                core_prior(self.named(("cond", "scale")), self.order, self.family),
+                level_weights(design, self.order),
+            )
+            return GlmmSystem.several(y, weights, fixed, offsets, factors, of, kernel, thresholds, all_columns, *beside)
         except ValueError as problem:
             raise cannot_be_set_up(design, problem) from None
 
