@@ -10,8 +10,14 @@ from ranef.formula.residual import parse_correlation, parse_variance
 from ranef.formula.syntax import Argument, Binary, Call, Expr, Name, Unary, without_parens
 from ranef.translation.composition import Reading
 from ranef.translation.description import Block, ModelDescription, blocks_as_written
-from ranef.translation.naming import check_common, random_type, refuse_rows
-from ranef.translation.nlme_residual import residual_arguments, residual_part, within_groups
+from ranef.translation.naming import check_common, random_type
+from ranef.translation.nlme_residual import (
+    repeated_arguments,
+    residual_arguments,
+    residual_part,
+    weights_argument,
+    within_groups,
+)
 from ranef.translation.r_code import (
     arguments,
     contrasts_before,
@@ -71,8 +77,6 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
             f"the {model.family} family",
             "lme has linear models only; MASS::glmmPQL iterates it for others, by penalised quasi-likelihood.",
         )
-    if model.repeated is not None:
-        refuse_rows(model, LANGUAGE)
     by_column = {c.column for c in model.codings if c.of_fixed is None}
     check_common(replace(model, contrasts=tuple(c for c in model.contrasts if c not in by_column)), LANGUAGE)
     if model.offsets:
@@ -97,8 +101,13 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
         if model.weights is not None:
             raise TranslationError(LANGUAGE, "weights beside a covariance structure", "use fixed() in variance=.")
         options += residual_arguments(model.residual)
+    functions: list[str] = []
+    if model.repeated is not None:
+        correlation, functions = repeated_arguments(model.repeated)
+        options.append(correlation)
     if model.weights is not None:
-        options.append(f"weights = varFixed(~ I(1/{_operand(model.weights)}))")
+        functions = [*functions, f"varFixed(~ I(1/{_operand(model.weights)}))"]
+    options += weights_argument(functions)
     if model.subset is not None:
         options.append(f"subset = {deparse(model.subset)}")
     options.append(f'method = "{model.method}"')
@@ -159,6 +168,8 @@ def _notes(model: ModelDescription) -> list[str]:
     notes = ["lme's degrees of freedom follow from the levels of grouping; those of ranef are Satterthwaite's."]
     if model.reml:
         notes.append("BIC of a REML fit takes n - p for n in nlme, n in ranef.")
+    if model.repeated is not None:
+        notes.append("visits and subjects must be factors, whose levels have the order of the visits.")
     notes.append("lme stops at missing values unless given na.action = na.omit, which is what ranef does.")
     return notes
 

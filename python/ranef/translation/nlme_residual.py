@@ -9,6 +9,7 @@ from ranef.formula.residual import CorrelationExpr, ResidualExpr, VarianceExpr
 from ranef.formula.residual_nlme import from_nlme
 from ranef.formula.syntax import Argument, Binary, Call, Expr, Number, without_parens
 from ranef.formula.terms import Variable
+from ranef.translation.repeated import Repeated, structure_text
 
 LANGUAGE = "nlme"
 
@@ -70,11 +71,35 @@ def residual_arguments(expr: ResidualExpr) -> list[str]:
                     "a variance for each position needs a column that names it; nlme's varIdent takes one.",
                 )
             functions.append(f"varIdent(form = ~ 1 | {c.coordinates[0].label})")
-    if len(functions) == 1:
-        out.append(f"weights = {functions[0]}")
-    elif functions:
-        out.append(f"weights = varComb({', '.join(functions)})")
-    return out
+    return [*out, *weights_argument(functions)]
+
+
+def repeated_arguments(repeated: Repeated) -> tuple[str, list[str]]:
+    """The argument ``correlation`` of a model for repeated measures, and its variance functions."""
+    heterogeneous = repeated.structure != "us" and repeated.structure.endswith("h")
+    structure = _CORRELATIONS.get(repeated.structure.removesuffix("h").removeprefix("sp_"))
+    if structure is None or repeated.group:
+        what = "groups with parameters of their own" if repeated.group else f"the structure {repeated.structure}()"
+        raise TranslationError(
+            LANGUAGE, structure_text(repeated, None), f"nlme has no words for {what}; to_syntax('r') writes mmrm's."
+        )
+    if len(repeated.subject) != 1:
+        raise TranslationError(
+            LANGUAGE, ":".join(repeated.subject), "blocks are the levels of one column in nlme; make a column of them."
+        )
+    spatial = repeated.structure.startswith("sp_")
+    position = " + ".join(repeated.visits) if spatial else f"as.integer({repeated.visits[0]})"
+    position = "1" if structure == "corCompSymm" else position
+    by_visit = heterogeneous or repeated.structure == "us"
+    correlation = f"correlation = {structure}(form = ~ {position} | {repeated.subject[0]})"
+    return correlation, [f"varIdent(form = ~ 1 | {repeated.visits[0]})"] if by_visit else []
+
+
+def weights_argument(functions: list[str]) -> list[str]:
+    """The argument ``weights`` of nlme for a product of variance functions; none without any."""
+    if len(functions) < 2:
+        return [f"weights = {f}" for f in functions]
+    return [f"weights = varComb({', '.join(functions)})"]
 
 
 def _correlation(c: CorrelationExpr) -> str:
