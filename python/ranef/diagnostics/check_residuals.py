@@ -73,9 +73,11 @@ def influence_part(fit: MixedFit) -> CheckPart:
         nothing = pd.DataFrame({"level": [], "term": [], "change": []})
         finding = Finding("The model has no fixed effects that groups could move.")
         return CheckPart("influence", "Influence of groups", "", nothing, finding)
-    if not can_leave_out(fit):
+    if fit.sampled_likelihood is not None or not can_leave_out(fit):
         nothing = pd.DataFrame({"level": [], "term": [], "change": []})
         finding = Finding("What groups move is not known with sampling weights or a prior on fixed effects.")
+        if fit.sampled_likelihood is not None:
+            finding = Finding("What groups move needs an exact factor, which the iterative solver does not form.")
         return CheckPart("influence", "Influence of groups", "", nothing, finding)
     group = smallest_factor(fit)
     found = influence(fit, group)

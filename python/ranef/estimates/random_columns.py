@@ -12,6 +12,9 @@ from ranef.fit.record import MixedFit
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
+#: Length of what conjugate gradients leave relative to the right side, and steps at most.
+_PRECISION, _STEPS = 1e-10, 2000
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RandomColumns:
@@ -63,5 +66,33 @@ def solved_columns(fit: MixedFit, basis: FixedBasis) -> Floats:
 
     It is ``W (X - Z Lambda C)`` with the coefficients C that the core has.
     """
-    out = basis.columns(fit.x) - random_columns(fit).times(fit.random_coefficients())
+    x, columns = basis.columns(fit.x), random_columns(fit)
+    factored = fit.sampled_likelihood is None
+    out = x - columns.times(fit.random_coefficients() if factored else _coefficients(columns, x, fit.design.weights))
     return out if fit.design.weights is None else out * fit.design.weights[:, None]
+
+
+def _coefficients(columns: RandomColumns, x: Floats, weights: Floats | None) -> Floats:
+    """The same coefficients (size, p) by conjugate gradients, for models without a factor."""
+    from scipy.sparse import csr_array
+
+    n, k = columns.columns.shape
+    roots = np.ones((n, 1)) if weights is None else np.sqrt(weights)[:, None]
+    entries = ((columns.values * roots).ravel(), columns.columns.ravel(), np.arange(0, n * k + 1, k))
+    z = csr_array(entries, shape=(n, int(columns.columns.max(initial=-1)) + 1))
+    right = z.T @ (x * roots)
+    diagonal = 1.0 + (z * z).sum(axis=0)[:, None]
+    out, left = np.zeros_like(right), right
+    scaled = left / diagonal
+    along, size = scaled, np.sum(left * scaled, axis=0)
+    enough = _PRECISION**2 * size
+    for _ in range(_STEPS):
+        if np.all(size <= enough):
+            break
+        image = z.T @ (z @ along) + along
+        step = np.divide(size, np.sum(along * image, axis=0), out=np.zeros_like(size), where=size > enough)
+        out, left = out + step * along, left - step * image
+        scaled = left / diagonal
+        before, size = size, np.sum(left * scaled, axis=0)
+        along = scaled + np.divide(size, before, out=np.zeros_like(size), where=before > enough) * along
+    return np.asarray(out)

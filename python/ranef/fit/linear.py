@@ -142,11 +142,14 @@ class LmmFit(LinearSolverAnswers, MixedFit):
         return super(LmmFit, self).fixed_spread() if (spread := spread_of_x(self)) is None else spread
 
     def hat_values(self) -> Floats:
-        """Prior weights times the relative variances of the fitted values."""
-        system = self.system.get(self.n_threads)
-        variance = system.prediction_variance(
-            self.core_theta, np.asfortranarray(self.x), self.random_rows(), self.n_threads
-        )
+        """Prior weights times the relative variances of the fitted values, by probes where the
+        iterative solver was used.
+        """
+        x, rows = np.asfortranarray(self.x), self.random_rows()
+        if self.sampled is not None:
+            variance = prediction_variance(self, self.sampled, x, rows)
+        else:
+            variance = self.system.get(self.n_threads).prediction_variance(self.core_theta, x, rows, self.n_threads)
         weights = row_weights(self.design)
         return variance if weights is None else variance * weights
 

@@ -116,10 +116,10 @@ class SampledLikelihood:
         """Why there is nothing that takes a factor of the system."""
         others = "influence and Kenward-Roger's tests"
         if self.tests is None:
-            others = "influence and standard errors of predictions of generalized models"
+            others = "leverages, influence and standard errors of predictions of generalized models"
         return (
             "the model was fitted by the iterative solver, which forms no factor of its system, and this needs one, as "
-            f"profiles, bootstrap, leverages, {others} do; fit it with "
+            f"profiles, bootstrap, {others} do; fit it with "
             f"control={{'solver': 'exact'}}, which here needs up to {self._memory}."
         )
 
