@@ -25,7 +25,7 @@ class FitControl:
         system, or by conjugate gradients with a log-determinant by random probes. ``"auto"``
         predicts memory and time: where exact evaluations would take long, the second finds the
         estimates and one or two exact ones end the search; where they do not fit into memory, or
-        one takes ten seconds, the second is left alone.
+        one takes two minutes, the second is left alone.
     probes : int
         Random probes that the iterative solver begins with; it adds more where estimates or the
         criterion ask for them.
