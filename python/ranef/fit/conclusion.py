@@ -36,7 +36,7 @@ def solution_of(found: "GeneralizedFit", family: Family) -> "_core.GeneralizedSo
     DataError
         Where that is nothing.
     """
-    if FitStatus(found.ending.status) is FitStatus.NON_FINITE or not math.isfinite(found.ending.objective):
+    if found.ending.status == FitStatus.NON_FINITE.value or not math.isfinite(found.ending.objective):
         raise DataError(likelihood_not_finite(family))
     if found.solution is None:
         raise DataError(modes_not_found(family))
