@@ -24,6 +24,13 @@ const LIMIT: f64 = 250.0;
 /// rounding.
 const STEPS: usize = 60;
 const LAST: f64 = 1e-5;
+/// Standard deviations above the mean at which terms have ended, multiples of 1 / nu at which a
+/// nearly geometric tail has, and how many means that of the geometric distribution has.
+const LONG: f64 = 20.0;
+const LONG_TAIL: f64 = 60.0;
+const TAIL: f64 = 43.0;
+/// Rates with sums that do not end, after which the mean is taken to be too large.
+const MOST_ENDLESS: usize = 4;
 
 /// The variance is a cumulant; the second predictor is log phi = -log nu.
 pub struct ConwayMaxwellPoisson;
@@ -125,9 +132,14 @@ impl Work {
         let (mut low, mut high) = if nu < 1.0 { (poisson - mu.ln_1p(), poisson) } else { (poisson, f64::INFINITY) };
         (low, high) = (low - 1e-9 * (1.0 + low.abs()), high + 1e-9 * (1.0 + high.abs()));
         let mut rate = near(mu, nu).clamp(low, high);
+        let mut endless = 0;
         for _ in 0..STEPS {
             let Some(numbers) = self.fill(rate, nu) else {
                 // too many terms: the rate is too high, or the mean is too large
+                endless += 1;
+                if endless > MOST_ENDLESS {
+                    return f64::NAN;
+                }
                 high = rate;
                 rate = 0.5 * (low + high);
                 continue;
@@ -219,9 +231,27 @@ impl Work {
             return Some(found);
         }
         let rate = self.rate_of(mu, nu);
+        if rate.is_nan() {
+            return None;
+        }
         let made = self.sums(rate, nu)?;
         self.known.keep([mu, nu], made);
         Some(made)
+    }
+}
+
+/// Smallest nu at which a mean has a sum of no more terms than there may be, with a stride or
+/// without; zero where even the tail of the geometric distribution ends before.
+fn smallest(mu: f64) -> f64 {
+    let most = LAST_TERM as f64;
+    if TAIL * (mu + 1.0) < most {
+        return 0.0;
+    }
+    let strided = 1.2 * REACH * REACH / mu;
+    if mu < most {
+        strided.min((LONG_TAIL / (most - mu)).max(mu * (LONG / (most - mu)).powi(2)))
+    } else {
+        strided
     }
 }
 
@@ -248,7 +278,8 @@ fn near(mu: f64, nu: f64) -> f64 {
 impl Density<2> for ConwayMaxwellPoisson {
     fn log_density<const O: usize>(link: Link, y: f64, _: f64, [eta, delta]: [f64; 2]) -> Jet<2, O> {
         let a = link.log_mean(eta)[0];
-        let (mu, nu) = (a.exp(), (-delta.clamp(-LIMIT, LIMIT)).exp());
+        let (mu, own) = (a.exp(), (-delta.clamp(-LIMIT, LIMIT)).exp());
+        let nu = own.max(smallest(mu));
         if !(mu > 0.0 && mu.is_finite() && nu.is_finite()) {
             return Jet::constant(f64::NAN);
         }
@@ -298,6 +329,11 @@ impl Density<2> for ConwayMaxwellPoisson {
             l.t[0][0][1] = -nu * (mu * by_mn + mu * mu * by_mmn);
             l.t[0][1][1] = mu * (nu * by_mn + nu * nu * by_mnn);
             l.t[1][1][1] = -nu * by_n - 3.0 * nu * nu * by_nn - nu * nu * nu * by_nnn;
+        }
+        if own < nu {
+            // the same distribution for all that is further
+            (l.g[1], l.h[0][1], l.h[1][1]) = (0.0, 0.0, 0.0);
+            (l.t[0][0][1], l.t[0][1][1], l.t[1][1][1]) = (0.0, 0.0, 0.0);
         }
         chained(link, eta, l)
     }

@@ -6,7 +6,7 @@
 /// Terms below this share of that of the middle end a sum.
 const NEGLIGIBLE: f64 = 5e-19;
 /// Whole number up to which there may be terms.
-pub const LAST_TERM: usize = 1 << 17;
+pub const LAST_TERM: usize = 1 << 13;
 /// How many sets of one kind are kept.
 const SETS: usize = 8;
 /// Places of results.

@@ -20,6 +20,8 @@ const EXTREME: f64 = 8.0;
 const WIDER: [f64; 2] = [1.0, 4.0];
 const SIMPLE: f64 = 2.0;
 const NARROW: f64 = 0.05;
+/// Random effects for each row from which several factors can take the place of each other.
+const SPARSE: f64 = 0.4;
 /// Rows up to which further starts take less than a second.
 const MOST: usize = 20_000;
 
@@ -50,6 +52,9 @@ impl Modes {
             let pooled = self.start_several(g, kernel, 0);
             out.push(wide(g, NARROW, pooled.beta));
         }
+        if is_first && is_sound(best) && is_sparse(g) {
+            out.extend((0..g.effects.len()).map(|f| alone(g, f, best.point.beta.clone())));
+        }
         if !dubious {
             return out;
         }
@@ -79,6 +84,19 @@ fn wide(g: &GlmmSystem, sd: f64, beta: Vec<f64>) -> Point {
         e.of.iter().enumerate().for_each(|(i, &c)| lambda[i * e.k + i] = size(c));
     }
     Point { theta: g.layout.theta_from_lambda(&lambda).0, beta, extras: Vec::new() }
+}
+
+/// A start with random effects of one factor alone.
+fn alone(g: &GlmmSystem, factor: usize, beta: Vec<f64>) -> Point {
+    let mut lambda = g.layout.zero_lambda();
+    let k = g.effects[factor].k;
+    (0..k).for_each(|i| lambda[factor][i * k + i] = 1.0);
+    Point { theta: g.layout.theta_from_lambda(&lambda).0, beta, extras: Vec::new() }
+}
+
+/// Whether several factors have so few rows a level that each could take the place of another.
+fn is_sparse(g: &GlmmSystem) -> bool {
+    g.effects.len() > 1 && g.effects.iter().all(|e| e.k == 1) && g.layout.q() as f64 > SPARSE * g.n as f64
 }
 
 /// Whether a standard deviation is near zero or far out, or a predictor of the shape is.
