@@ -240,18 +240,52 @@ impl Work {
     }
 }
 
-/// Smallest nu at which a mean has a sum of no more terms than there may be, with a stride or
-/// without; zero where even the tail of the geometric distribution ends before.
-fn smallest(mu: f64) -> f64 {
+/// Logarithm of the smallest nu at which a mean has a sum of no more terms than there may be, with a
+/// stride or without, and three derivatives in the logarithm of the mean; none where even the tail
+/// of the geometric distribution ends before. In between it grows from zero without a kink.
+fn smallest(mu: f64) -> Option<[f64; 4]> {
     let most = LAST_TERM as f64;
-    if TAIL * (mu + 1.0) < most {
-        return 0.0;
+    let (begin, end) = (0.5 * most / TAIL, most / TAIL);
+    if mu < begin * (1.0 + 1e-3) {
+        return None;
     }
-    let strided = 1.2 * REACH * REACH / mu;
-    if mu < most {
-        strided.min((LONG_TAIL / (most - mu)).max(mu * (LONG / (most - mu)).powi(2)))
-    } else {
+    if mu < end {
+        // t^3 (10 - 15 t + 6 t^2), whose first two derivatives are 0 at both ends
+        let t = (mu - begin) / (end - begin);
+        let (s, s1, s2, s3) = (
+            t * t * t * (10.0 - 15.0 * t + 6.0 * t * t),
+            30.0 * t * t * (1.0 - t) * (1.0 - t),
+            60.0 * t * (1.0 - t) * (1.0 - 2.0 * t),
+            60.0 * (1.0 - 6.0 * t + 6.0 * t * t),
+        );
+        let d = mu / (end - begin);
+        // s and its derivatives in log mu, then those of its logarithm
+        let (by, twice) = (d * s1, d * s1 + d * d * s2);
+        let thrice = d * s1 + 3.0 * d * d * s2 + d * d * d * s3;
+        let (a, b, c) = (by / s, twice / s, thrice / s);
+        let ramp = [s.ln(), a, b - a * a, c - 3.0 * a * b + 2.0 * a * a * a];
+        let whole = beyond(mu);
+        return Some(std::array::from_fn(|i| whole[i] + ramp[i]));
+    }
+    Some(beyond(mu))
+}
+
+/// The same where the mean is large.
+fn beyond(mu: f64) -> [f64; 4] {
+    let most = LAST_TERM as f64;
+    let strided = [(1.2 * REACH * REACH / mu).ln(), -1.0, 0.0, 0.0];
+    if mu >= most {
+        return strided;
+    }
+    let q = mu / (most - mu);
+    let (second, third) = (q * (1.0 + q), q * (1.0 + q) * (1.0 + 2.0 * q));
+    let tail = [(LONG_TAIL / (most - mu)).ln(), q, second, third];
+    let long = [(mu * (LONG / (most - mu)).powi(2)).ln(), 1.0 + 2.0 * q, 2.0 * second, 2.0 * third];
+    let plain = if tail[0] > long[0] { tail } else { long };
+    if strided[0] < plain[0] {
         strided
+    } else {
+        plain
     }
 }
 
@@ -279,7 +313,8 @@ impl Density<2> for ConwayMaxwellPoisson {
     fn log_density<const O: usize>(link: Link, y: f64, _: f64, [eta, delta]: [f64; 2]) -> Jet<2, O> {
         let a = link.log_mean(eta)[0];
         let (mu, own) = (a.exp(), (-delta.clamp(-LIMIT, LIMIT)).exp());
-        let nu = own.max(smallest(mu));
+        let floor = smallest(mu).filter(|f| own.ln() < f[0]);
+        let nu = floor.map_or(own, |f| f[0].exp());
         if !(mu > 0.0 && mu.is_finite() && nu.is_finite()) {
             return Jet::constant(f64::NAN);
         }
@@ -330,9 +365,16 @@ impl Density<2> for ConwayMaxwellPoisson {
             l.t[0][1][1] = mu * (nu * by_mn + nu * nu * by_mnn);
             l.t[1][1][1] = -nu * by_n - 3.0 * nu * nu * by_nn - nu * nu * nu * by_nnn;
         }
-        if own < nu {
-            // the same distribution for all that is further
-            (l.g[1], l.h[0][1], l.h[1][1]) = (0.0, 0.0, 0.0);
+        if let Some([_, f1, f2, f3]) = floor {
+            // the same distribution for all that is further: nu follows the mean, and delta is -log nu
+            let ([_, d], h, t) = (l.g, l.h, l.t);
+            let (n, an, nn) = (-d, -h[0][1], h[1][1]);
+            let (aan, ann, nnn) = (-t[0][0][1], t[0][1][1], -t[1][1][1]);
+            l.g = [l.g[0] + n * f1, 0.0];
+            l.h[0][0] += 2.0 * an * f1 + nn * f1 * f1 + n * f2;
+            l.t[0][0][0] += 3.0 * aan * f1 + 3.0 * ann * f1 * f1 + nnn * f1.powi(3);
+            l.t[0][0][0] += 3.0 * (an + nn * f1) * f2 + n * f3;
+            (l.h[0][1], l.h[1][1]) = (0.0, 0.0);
             (l.t[0][0][1], l.t[0][1][1], l.t[1][1][1]) = (0.0, 0.0, 0.0);
         }
         chained(link, eta, l)
@@ -348,5 +390,30 @@ impl Density<2> for ConwayMaxwellPoisson {
 
     fn shapes(_: &[f64], _: f64) -> [f64; 2] {
         [0.0, 0.0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nu_follows_the_mean_derivatives_are_those_of_the_density() {
+        let at = |eta: f64| ConwayMaxwellPoisson::log_density::<3>(Link::Log, 60.0, 0.0, [eta, 200.0]);
+        for mu in [97.0f64, 120.0, 180.0, 250.0, 700.0, 3000.0, 9000.0] {
+            let eta = mu.ln();
+            assert!(smallest(mu).is_some());
+            let h = 1e-4;
+            let (up, down, here) = (at(eta + h), at(eta - h), at(eta));
+            for (derivative, difference) in [
+                (here.g[0], (up.v - down.v) / (2.0 * h)),
+                (here.h[0][0], (up.g[0] - down.g[0]) / (2.0 * h)),
+                (here.t[0][0][0], (up.h[0][0] - down.h[0][0]) / (2.0 * h)),
+            ] {
+                let scale = 1.0 + derivative.abs();
+                assert!((derivative - difference).abs() < 1e-5 * scale, "{mu}: {derivative} {difference}");
+            }
+            assert_eq!(here.g[1], 0.0);
+        }
     }
 }
