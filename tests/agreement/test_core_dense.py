@@ -7,7 +7,7 @@ import pytest
 import scipy.optimize
 
 from ranef._core import LmmSystem, refit
-from ranef.fit.core import Options
+from ranef.fit.refits.core import Options
 from unit import dense_lmm
 
 RTOL = 1e-8

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ranef import Gaussian, glmer, lmer, load_dataset
-from ranef.fit.again import fit_again
+from ranef.fit.refits.again import fit_again
 
 
 def without_random_terms(model, **changed):

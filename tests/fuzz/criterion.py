@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ranef.fit.components import ComponentsFit
+from ranef.fit.components.record import ComponentsFit
 from ranef.fit.linear import LmmFit
 
 from .dense import spherical_modes, theta_positions

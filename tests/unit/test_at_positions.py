@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ranef import lmer
-from ranef.fit import at_positions
+from ranef.fit.correlated import at_positions
 
 pytestmark = pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from ranef import gls, lmer, load_dataset
-from ranef.fit import correlated
-from ranef.fit.fixed_point import FixedPoint
+from ranef.fit.correlated import record as correlated
+from ranef.fit.correlated.fixed_point import FixedPoint
 
 SLEEP = load_dataset("sleepstudy")
 FORMULA = "Reaction ~ Days + (Days | Subject)"

@@ -13,7 +13,7 @@ from scipy import special, stats
 from ranef import glmer
 from ranef.diagnostics.check import check
 from ranef.errors import OptionError
-from ranef.fit.modes import modes_of
+from ranef.fit.refits.modes import modes_of
 
 DATA = pd.read_parquet(Path(__file__).parents[1] / "reference" / "components" / "Salamanders.parquet")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ranef
-from ranef.fit.convergence import Convergence, boundary_directions
+from ranef.fit.ending.convergence import Convergence, boundary_directions
 from ranef.status import FitStatus
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ranef import glmer
-from ranef.fit import component_fit
+from ranef.fit.components import fit as component_fit
 
 
 def frame(seed: int = 5, n: int = 300) -> pd.DataFrame:

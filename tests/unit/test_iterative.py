@@ -11,7 +11,7 @@ import pytest
 
 import ranef
 from ranef import errors, glmer, lmer, scale
-from ranef.fit.sampled import change_se
+from ranef.fit.iterative.sampled import change_se
 
 FORMULA = "y ~ x + (1 | g) + (1 | h)"
 ITERATIVE = {"solver": "iterative"}

@@ -72,8 +72,8 @@ def test_blocks_of_any_kind_give_the_same(made: Any, tmp_path: Any, monkeypatch:
 
     m, _, frame = made
     whole = m.refit(frame)
-    monkeypatch.setattr("ranef.fit.response_blocks.NUMBERS", 700)
-    monkeypatch.setattr("ranef.fit.response_blocks.FEWEST", 4)
+    monkeypatch.setattr("ranef.fit.refits.blocks.NUMBERS", 700)
+    monkeypatch.setattr("ranef.fit.refits.blocks.FEWEST", 4)
     table = pa.Table.from_pandas(frame)
     pq.write_table(table, tmp_path / "y.parquet")
     array = frame.to_numpy()

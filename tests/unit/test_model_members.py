@@ -25,7 +25,7 @@ from ranef import (
     lmer,
     load_dataset,
 )
-from ranef.fit.refit import Refits
+from ranef.fit.refits.refit import Refits
 from ranef.results.linear import LinearMixedModel
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"

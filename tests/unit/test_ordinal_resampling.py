@@ -23,6 +23,6 @@ def test_groups_take_their_nominal_columns_along() -> None:
     again = clmm("rating ~ temp + (1 | judge)", copies, nominal="~ contact")
     replicates = m.bootstrap(3, type="cases", rng=5)
     assert replicates.n_failed == 0
-    from ranef.fit.again import fit_again
+    from ranef.fit.refits.again import fit_again
 
     assert fit_again(m._fit, drawn, order=m._fit.order).objective == pytest.approx(again.objective, abs=1e-6)

@@ -8,7 +8,7 @@ import pytest
 
 from ranef import ArgumentTypeError, DesignError, OptionError, lmer, load_dataset, power, power_curve
 from ranef.estimates.simulate import simulated_responses
-from ranef.fit.stated import Stated
+from ranef.fit.stated.parameters import Stated
 from ranef.inference.power import exact_limits, extended, model_to_draw
 from ranef.results.linear import LinearMixedModel
 

@@ -268,7 +268,7 @@ def test_averages_are_integrals(drawn) -> None:
 
 def test_the_panel_of_checks(drawn) -> None:
     from ranef.diagnostics.check import check
-    from ranef.fit.modes import modes_of
+    from ranef.fit.refits.modes import modes_of
 
     fit = drawn[2]._fit
     titles = [part.title for part in check(fit, 1)]
@@ -300,7 +300,7 @@ def test_new_responses_have_effects_of_both(drawn) -> None:
 
 def test_groups_are_drawn_with_their_scale(drawn) -> None:
     """A fit to groups that were drawn is that of a frame of copies of their rows."""
-    from ranef.fit.again import fit_again
+    from ranef.fit.refits.again import fit_again
     from ranef.inference.bootstrap.rows import designs_of_groups
 
     data, _, m = drawn

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from ranef import OptionError, clmm, glmer, lmer, load_dataset, nlmer, scale
-from ranef.fit import choice
-from ranef.fit.choice import ModelSize, best_way, crossed_of
+from ranef.fit.iterative import choice
+from ranef.fit.iterative.choice import ModelSize, best_way, crossed_of
 
 FORMULA = "y ~ x + (1 | g) + (1 | h)"
 GB = 1e9

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ranef.fit.approximation import choose_n_quad
-from ranef.fit.ordinal_request import OrdinalRequest
+from ranef.fit.ordinal.request import OrdinalRequest
 from ranef.fit.progress import Progress
 from ranef.known_arguments import known_arguments
 from ranef.results.ordinal import CumulativeLinkMixedModel

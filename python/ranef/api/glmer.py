@@ -11,7 +11,7 @@ from ranef.families.gaussian import Gaussian
 from ranef.families.names import has_zero_part, parse_family
 from ranef.fit.approximation import checked_curvature, choose_n_quad
 from ranef.fit.checkpoint_file import checkpoint_path, searches_kept
-from ranef.fit.component_request import has_several_predictors, part_formula
+from ranef.fit.components.request import has_several_predictors, part_formula
 from ranef.fit.control import parse_control
 from ranef.fit.progress import Progress
 from ranef.fit.request import GlmmRequest

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from ranef.fit.correlated.repeated_request import RepeatedRequest, Vcov
 from ranef.fit.progress import Progress
-from ranef.fit.repeated_request import RepeatedRequest, Vcov
 from ranef.fit.request import choose_reml
 from ranef.known_arguments import known_arguments
 from ranef.options import Ddf

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from ranef.fit.approximation import choose_n_quad
-from ranef.fit.nonlinear_request import NonlinearRequest
+from ranef.fit.nonlinear.request import NonlinearRequest
 from ranef.fit.progress import Progress
 from ranef.known_arguments import known_arguments
 from ranef.results.nonlinear import NonlinearMixedModel

@@ -11,11 +11,11 @@ from ranef.errors import ArgumentTypeError, OptionError
 from ranef.families.family import Family
 from ranef.families.names import parse_family
 from ranef.fit.control import parse_control
-from ranef.fit.planned import planned_fit
+from ranef.fit.ending.warned import warn_once
 from ranef.fit.progress import part_of, reported
-from ranef.fit.stated import Stated
+from ranef.fit.stated.parameters import Stated
+from ranef.fit.stated.planned import planned_fit
 from ranef.fit.threads import parse_n_threads
-from ranef.fit.warned import warn_once
 from ranef.inference.bootstrap.arguments import checked_count, seed_of
 from ranef.inference.power import Power, Study, simulated_power
 from ranef.inference.reduced import comparison_control

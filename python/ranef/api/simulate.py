@@ -7,9 +7,9 @@ from ranef.estimates.rows import padded, row_index
 from ranef.estimates.simulate import response_as_given, simulated_responses
 from ranef.families.family import Family
 from ranef.families.names import parse_family
-from ranef.fit.planned import planned_fit
-from ranef.fit.stated import Stated
-from ranef.fit.warned import warn_once
+from ranef.fit.ending.warned import warn_once
+from ranef.fit.stated.parameters import Stated
+from ranef.fit.stated.planned import planned_fit
 from ranef.known_arguments import known_arguments
 
 if TYPE_CHECKING:

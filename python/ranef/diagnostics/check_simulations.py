@@ -23,8 +23,8 @@ from ranef.diagnostics.rank_residuals import rank_residuals
 from ranef.diagnostics.residual_frames import uniform_quantiles
 from ranef.errors import OptionError
 from ranef.estimates.simulate import random_generator, simulated_responses
-from ranef.fit.modes import OtherModes, modes_of
 from ranef.fit.record import MixedFit
+from ranef.fit.refits.modes import OtherModes, modes_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ from ranef.diagnostics.chance import two_sided
 from ranef.errors import OptionError
 from ranef.estimates.residuals import residual_values
 from ranef.estimates.simulate import simulated_responses
-from ranef.fit.modes import modes_of
 from ranef.fit.record import MixedFit
+from ranef.fit.refits.modes import modes_of
 
 if TYPE_CHECKING:
     import pandas as pd

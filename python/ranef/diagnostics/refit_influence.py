@@ -11,7 +11,7 @@ from ranef.estimates.rows import padded, row_index
 from ranef.fit.control import FitControl
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
-from ranef.fit.rows_fit import fit_of_rows
+from ranef.fit.refits.rows import fit_of_rows
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ranef.design.membership import size_of
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.again import fit_again
 from ranef.fit.record import MixedFit
+from ranef.fit.refits.again import fit_again
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,10 +14,10 @@ from ranef.estimates.prediction_rows import Rows, new_rows, only, own_rows
 from ranef.estimates.prediction_variance import covariance_over_predictors, unseen_random
 from ranef.estimates.response_limits import quantile_limits
 from ranef.estimates.rows import padded, row_index
-from ranef.fit.component_variance import predictor_effects
-from ranef.fit.components import ComponentsFit
+from ranef.fit.components.record import ComponentsFit
+from ranef.fit.components.several import PredictorFit
+from ranef.fit.components.variance import predictor_effects
 from ranef.fit.random_part import random_part
-from ranef.fit.several_predictors import PredictorFit
 
 if TYPE_CHECKING:
     import pandas as pd

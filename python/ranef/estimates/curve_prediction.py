@@ -15,7 +15,7 @@ from ranef.design.values import missing_rows
 from ranef.errors import ColumnNotFoundError, NewLevelError
 from ranef.estimates.included_effects import Mask
 from ranef.estimates.optional_groups import new_table
-from ranef.fit.curve_values import curve_derivatives, curve_of_design
+from ranef.fit.nonlinear.values import curve_derivatives, curve_of_design
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
 from ranef.formula.syntax import names_in

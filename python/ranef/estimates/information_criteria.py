@@ -8,8 +8,8 @@ from ranef.data.table import Table
 from ranef.design.values import as_factor, from_column
 from ranef.errors import DataError, OptionError
 from ranef.estimates.criteria import criteria
-from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
+from ranef.fit.sums.absent_data import AbsentData
 
 Convention = Literal["ranef", "sas", "mmrm"]
 """Whose rules: those of ``aic`` and ``bic``, of SAS PROC MIXED, or of R's mmrm."""

@@ -17,9 +17,9 @@ from ranef.estimates.prediction_scale import PredictionScale, marginal_variance
 from ranef.estimates.prediction_variance import between_positions, left_out_random, mean_variance, unseen_random
 from ranef.estimates.response_limits import response_limits
 from ranef.estimates.rows import padded, row_index
+from ranef.fit.ending.warned import warn_once
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
-from ranef.fit.warned import warn_once
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,8 +15,8 @@ from ranef.estimates.curve_prediction import CurvePoints, new_points, own_points
 from ranef.estimates.estimable import not_estimable
 from ranef.estimates.included_effects import Mask
 from ranef.estimates.optional_groups import new_table
+from ranef.fit.ending.warned import warn_once
 from ranef.fit.record import MixedFit
-from ranef.fit.warned import warn_once
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.random_effects import random_effects
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
-from ranef.fit.separate import separate_coefficients
+from ranef.fit.refits.separate import separate_coefficients
 
 if TYPE_CHECKING:
     import pandas as pd

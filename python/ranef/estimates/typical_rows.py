@@ -14,7 +14,7 @@ from ranef.data.table import Table
 from ranef.design.encoder import ARRAY
 from ranef.design.record import Design
 from ranef.errors import ColumnNotFoundError, DataError, OptionError
-from ranef.fit.absent_data import AbsentData
+from ranef.fit.sums.absent_data import AbsentData
 from ranef.formula.parser import parse_expression
 from ranef.formula.syntax import Call, Name, names_in, walk
 

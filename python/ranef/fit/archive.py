@@ -62,7 +62,7 @@ def _record_types() -> dict[str, type]:
     found: dict[str, type] = {}
     for home in _HOMES:
         package = importlib.import_module(home)
-        names = [home] + [m.name for m in pkgutil.iter_modules(getattr(package, "__path__", []), home + ".")]
+        names = [home] + [m.name for m in pkgutil.walk_packages(getattr(package, "__path__", []), home + ".")]
         for name in names:
             module = importlib.import_module(name)
             for value in vars(module).values():

@@ -1,9 +1,9 @@
 """Fits that a search of the core alone would not give."""
 
 from ranef.design.shared_effects import shared_effects
+from ranef.fit.ending.unidentified import unidentified_effects
 from ranef.fit.linear import LmmFit
 from ranef.fit.record import MixedFit
-from ranef.fit.unidentified import unidentified_effects
 
 
 def has_conventions(fit: MixedFit) -> bool:

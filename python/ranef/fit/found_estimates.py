@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design
 from ranef.errors import DataError
-from ranef.fit.convergence import Convergence, Ending
-from ranef.fit.messages import not_finite
+from ranef.fit.ending.convergence import Convergence, Ending
+from ranef.fit.ending.messages import not_finite
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:

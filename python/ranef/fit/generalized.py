@@ -12,9 +12,9 @@ from ranef.design.shared_effects import shared_effects
 from ranef.errors import DesignError, OptionError, RanefError
 from ranef.families.cumulative import LATENT_VARIANCE
 from ranef.fit.added import AddedColumns, by_score
-from ranef.fit.conclusion import concluded, solution_of
 from ranef.fit.control import FitControl
 from ranef.fit.core_order import placed, places_in_core
+from ranef.fit.ending.conclusion import concluded, solution_of
 from ranef.fit.equal_parts import divided, without_shared
 from ranef.fit.estimated_fields import estimates_of
 from ranef.fit.likelihood import Likelihood

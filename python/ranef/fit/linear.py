@@ -11,25 +11,28 @@ from ranef.design.record import Design, RandomTerm
 from ranef.design.shared_effects import SharedEffects, shared_effects
 from ranef.errors import DesignError, MemoryLimitError
 from ranef.fit.added import AddedColumns, by_least_squares
-from ranef.fit.at_positions import fit_at_positions
 from ranef.fit.beside import is_least_squares, is_special, see_that_effects_have_errors
-from ranef.fit.choice import way_of
 from ranef.fit.control import FitControl
-from ranef.fit.convergence import Convergence, convergence_of
-from ranef.fit.cross_products import root_of_effects, root_of_x, spread_of_x
+from ranef.fit.correlated.at_positions import fit_at_positions
+from ranef.fit.ending.convergence import Convergence, convergence_of
+from ranef.fit.ending.exact import fitted_by, is_small, reproduces
+from ranef.fit.ending.messages import fit_messages
+from ranef.fit.ending.met_valleys import linear_errors, linear_valleys
+from ranef.fit.ending.structure_messages import structure_messages
+from ranef.fit.ending.unidentified import (
+    Unidentified,
+    identified_start,
+    theta_of_all,
+    unidentified_effects,
+    unidentified_messages,
+    without_unidentified,
+)
+from ranef.fit.ending.valleys import Search, Valley
 from ranef.fit.equal_parts import divided, null_directions, without_shared
 from ranef.fit.estimated_fields import estimates_of
-from ranef.fit.exact import fitted_by, is_small, reproduces
 from ranef.fit.found_estimates import LinearOutcome, carried_over, outcome_of
-from ranef.fit.messages import fit_messages
-from ranef.fit.met_valleys import linear_errors, linear_valleys
-from ranef.fit.order import TermOrder, order_terms, relative_factor
-from ranef.fit.prior import see_that_priors_fit
-from ranef.fit.progress import Report
-from ranef.fit.pseudo_likelihood import beside_linear
-from ranef.fit.record import MixedFit
-from ranef.fit.row_arguments import row_weights
-from ranef.fit.sampled import (
+from ranef.fit.iterative.choice import way_of
+from ranef.fit.iterative.sampled import (
     HYBRID,
     SampledLikelihood,
     SampledTests,
@@ -38,20 +41,17 @@ from ranef.fit.sampled import (
     solved_by_probes,
     why_not_iterative,
 )
-from ranef.fit.sampled import OPTIMIZER as ITERATIVE
-from ranef.fit.solver_questions import LinearSolverAnswers
-from ranef.fit.structure_messages import structure_messages
+from ranef.fit.iterative.sampled import OPTIMIZER as ITERATIVE
+from ranef.fit.iterative.solver_questions import LinearSolverAnswers
+from ranef.fit.order import TermOrder, order_terms, relative_factor
+from ranef.fit.prior import see_that_priors_fit
+from ranef.fit.progress import Report
+from ranef.fit.pseudo_likelihood import beside_linear
+from ranef.fit.record import MixedFit
+from ranef.fit.row_arguments import row_weights
+from ranef.fit.sums.cross_products import root_of_effects, root_of_x, spread_of_x
 from ranef.fit.system import LazySystem, build_linear_system
 from ranef.fit.threads import threads_of_fit
-from ranef.fit.unidentified import (
-    Unidentified,
-    identified_start,
-    theta_of_all,
-    unidentified_effects,
-    unidentified_messages,
-    without_unidentified,
-)
-from ranef.fit.valleys import Search, Valley
 from ranef.options import Ddf
 from ranef.status import FitStatus
 

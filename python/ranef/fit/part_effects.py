@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from ranef.fit.components.several import PredictorFit
     from ranef.fit.record import MixedFit
-    from ranef.fit.several_predictors import PredictorFit
 
 Floats = NDArray[np.float64]
 

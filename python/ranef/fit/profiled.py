@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ranef.fit.control import FitControl
-from ranef.fit.core import core_options, core_point, core_threads
 from ranef.fit.record import MixedFit
+from ranef.fit.refits.core import core_options, core_point, core_threads
 
 if TYPE_CHECKING:
     from ranef import _core

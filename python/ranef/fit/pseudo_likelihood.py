@@ -19,7 +19,7 @@ from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.fit.order import TermOrder
 from ranef.fit.prior import log_prior
-from ranef.fit.row_subset import design_of_rows
+from ranef.fit.refits.row_subset import design_of_rows
 from ranef.fit.system import build_generalized_system
 
 if TYPE_CHECKING:

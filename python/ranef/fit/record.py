@@ -15,18 +15,18 @@ from ranef.families.gaussian import Gaussian
 from ranef.fit.added import AddedColumns
 from ranef.fit.beside import scaled_columns, why_no_likelihood
 from ranef.fit.control import FitControl
-from ranef.fit.convergence import Convergence
 from ranef.fit.drawn_responses import DrawnResponses
+from ranef.fit.ending.convergence import Convergence
+from ranef.fit.iterative.solver_questions import SolverQuestions
 from ranef.fit.order import TermOrder, relative_factor, term_keys, theta_names
 from ranef.fit.outcome import Kind
 from ranef.fit.part_questions import PartQuestions
 from ranef.fit.random_part import random_part
-from ranef.fit.solver_questions import SolverQuestions
 from ranef.options import Ddf
 
 if TYPE_CHECKING:
     from ranef import _core
-    from ranef.fit.sampled import SampledTests
+    from ranef.fit.iterative.sampled import SampledTests
 
 Floats = NDArray[np.float64]
 Covariates = Sequence[tuple[Floats, Floats]]

@@ -24,13 +24,15 @@ from ranef.design.sampling import SamplingRequest, read_sampling
 from ranef.errors import ArgumentTypeError, DataError, FormulaError, MemoryLimitError, OptionError
 from ranef.families.family import Family
 from ranef.families.names import parse_family
-from ranef.fit.absent_data import AbsentData
 from ranef.fit.approximation import AUTO, checked_curvature, settled_n_quad
 from ranef.fit.beside import see_that_ml_is_fitted, with_beside
-from ranef.fit.component_request import fitted_components, has_several_predictors, part_formula
+from ranef.fit.components.request import fitted_components, has_several_predictors, part_formula
 from ranef.fit.control import FitControl, parse_control
-from ranef.fit.correlated import fit_linear
+from ranef.fit.correlated.record import fit_linear
+from ranef.fit.correlated.row_structure_request import RowStructureRequest
+from ranef.fit.ending.warned import warn_once
 from ranef.fit.enough_nodes import fit_with_enough_nodes
+from ranef.fit.iterative.modes import fit_by_solver
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.named_values import column_or_values
 from ranef.fit.order import TermOrder, order_terms
@@ -38,13 +40,11 @@ from ranef.fit.outcome import Kind, outcome_of
 from ranef.fit.prior import read_prior
 from ranef.fit.progress import Progress, Report, reported
 from ranef.fit.record import MixedFit
-from ranef.fit.replaced_response import replaced_response
+from ranef.fit.refits.replaced_response import replaced_response
 from ranef.fit.request_types import check_types
-from ranef.fit.row_structure_request import RowStructureRequest
-from ranef.fit.sampled_modes import fit_by_solver
 from ranef.fit.start import parse_glmm_start, parse_start
+from ranef.fit.sums.absent_data import AbsentData
 from ranef.fit.threads import parse_n_threads
-from ranef.fit.warned import warn_once
 from ranef.formula import expand_dot, parse_formula, require_random, update_formula
 from ranef.formula.formula import Formula
 from ranef.formula.residual import ResidualExpr

@@ -8,23 +8,23 @@ from ranef.design.record import Design
 from ranef.errors import DataError
 from ranef.families.custom import CustomFamily
 from ranef.fit.archive import read_archive, write_archive
-from ranef.fit.component_system import LazyWhole
-from ranef.fit.components import ComponentsFit
-from ranef.fit.correlated import CorrelatedFit
-from ranef.fit.earlier_ordinal import of_earlier_file
+from ranef.fit.components.record import ComponentsFit
+from ranef.fit.components.several import SeveralPredictorsFit
+from ranef.fit.components.system import LazyWhole
+from ranef.fit.correlated.record import CorrelatedFit
+from ranef.fit.correlated.repeated import RepeatedFit
+from ranef.fit.correlated.repeated_request import RepeatedRequest
 from ranef.fit.generalized import GlmmFit
+from ranef.fit.iterative.modes import SampledGlmmFit
 from ranef.fit.linear import LmmFit
-from ranef.fit.nonlinear_record import NonlinearCorrelatedFit, NonlinearFit
-from ranef.fit.nonlinear_request import NonlinearRequest
+from ranef.fit.nonlinear.record import NonlinearCorrelatedFit, NonlinearFit
+from ranef.fit.nonlinear.request import NonlinearRequest
 from ranef.fit.order import TermOrder
-from ranef.fit.ordinal import OrdinalFit
-from ranef.fit.ordinal_request import OrdinalRequest
+from ranef.fit.ordinal.earlier import of_earlier_file
+from ranef.fit.ordinal.record import OrdinalFit
+from ranef.fit.ordinal.request import OrdinalRequest
 from ranef.fit.record import MixedFit
-from ranef.fit.repeated import RepeatedFit
-from ranef.fit.repeated_request import RepeatedRequest
 from ranef.fit.request import GlmmRequest, GlsRequest, LmmRequest, ModelRequest
-from ranef.fit.sampled_modes import SampledGlmmFit
-from ranef.fit.several_predictors import SeveralPredictorsFit
 from ranef.fit.system import LazySystem
 
 #: The record that belongs to every kind of request.

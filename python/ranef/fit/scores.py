@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.fit.generalized import GlmmFit
-from ranef.fit.ordinal import OrdinalFit
-from ranef.fit.ordinal_fit import score_of_rows
+from ranef.fit.ordinal.fit import score_of_rows
+from ranef.fit.ordinal.record import OrdinalFit
 from ranef.fit.record import MixedFit
-from ranef.fit.row_subset import design_of_rows
+from ranef.fit.refits.row_subset import design_of_rows
 from ranef.fit.system import build_generalized_system
 
 Floats = NDArray[np.float64]

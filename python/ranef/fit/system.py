@@ -14,9 +14,9 @@ from ranef.design.record import ColumnBasis, Design, no_rows, random_shape
 from ranef.errors import DataError, RanefError
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
+from ranef.fit.ending.refused_arrays import cannot_be_set_up, see_that_squares_are_numbers
 from ranef.fit.order import TermOrder
 from ranef.fit.prior import core_prior
-from ranef.fit.refused_arrays import cannot_be_set_up, see_that_squares_are_numbers
 from ranef.fit.row_arguments import Factors, core_factors, level_weights, row_weights
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.fewer_terms import fixed_scope, not_smaller, without_fixed_term
 from ranef.fit.record import MixedFit
+from ranef.fit.sums.fewer_terms import fixed_scope, not_smaller, without_fixed_term
 from ranef.formula import parse_formula
 from ranef.inference.likelihood_ratio import Comparison, chi_square_p, not_sure
 from ranef.inference.maximised import need_maximised

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ranef.design.record import RandomTerm, TermRows
 from ranef.errors import OptionError
-from ranef.fit.again import fit_again
 from ranef.fit.order import order_terms
 from ranef.fit.record import MixedFit
+from ranef.fit.refits.again import fit_again
 from ranef.inference.anova.term_tests import term_tests
 from ranef.inference.distributions import t_multiplier
 from ranef.inference.fixed_effect_tests import FixedEffectTests

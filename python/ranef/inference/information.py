@@ -12,7 +12,7 @@ from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     from ranef import _core
-    from ranef.fit.sampled import SampledTests
+    from ranef.fit.iterative.sampled import SampledTests
 
 Floats = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import numpy as np
 from ranef.design.record import Design
 from ranef.errors import DataError, OptionError
 from ranef.fit.control import FitControl
+from ranef.fit.iterative.sampled import change_se
 from ranef.fit.record import MixedFit
-from ranef.fit.sampled import change_se
 from ranef.inference.maximised import need_maximised
 from ranef.inference.part_mixtures import PartsTest, parts_test
 from ranef.inference.reduced import Criterion, criterion_of, refit_by

@@ -9,7 +9,7 @@ from typing import Any
 
 from ranef.errors import OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.ordinal_fit import with_effects
+from ranef.fit.ordinal.fit import with_effects
 from ranef.inference.likelihood_ratio import Comparison, chi_square_p
 from ranef.inference.ranova import FULL
 from ranef.inference.reduced import criterion_of, fit_reduced

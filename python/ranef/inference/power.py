@@ -15,13 +15,13 @@ from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, DataError, DesignError, OptionError
 from ranef.estimates.simulate import simulated_responses
 from ranef.families.custom import CustomFamily
-from ranef.fit.again import fit_again
-from ranef.fit.assumed import assumed, assumed_without, design_of_columns
 from ranef.fit.control import FitControl
 from ranef.fit.conventions import has_conventions
 from ranef.fit.record import MixedFit
-from ranef.fit.stated import Stated, parameters
-from ranef.fit.stated_numbers import finite
+from ranef.fit.refits.again import fit_again
+from ranef.fit.stated.assumed import assumed, assumed_without, design_of_columns
+from ranef.fit.stated.numbers import finite
+from ranef.fit.stated.parameters import Stated, parameters
 from ranef.inference.bootstrap.arguments import Counter, check_drawable
 from ranef.inference.bootstrap.nested import nested_replicates
 from ranef.inference.bootstrap.one_by_one import generator_of

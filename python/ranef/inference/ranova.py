@@ -3,8 +3,8 @@
 import math
 
 from ranef.fit.control import FitControl
-from ranef.fit.fewer_terms import reductions
 from ranef.fit.record import MixedFit
+from ranef.fit.sums.fewer_terms import reductions
 from ranef.inference.likelihood_ratio import Comparison, chi_square_p, mixture_note, not_sure
 from ranef.inference.maximised import need_maximised
 from ranef.inference.reduced import criterion_of, fit_reduced

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ranef.design.record import Design
-from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl, parse_control
+from ranef.fit.iterative.sampled import SampledLikelihood, why_not_iterative
 from ranef.fit.order import order_terms
 from ranef.fit.record import MixedFit
-from ranef.fit.sampled import SampledLikelihood, why_not_iterative
+from ranef.fit.refits.again import fit_again
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ranef.errors import DataError, OptionError, RanefWarning
-from ranef.fit.absent_data import AbsentData
-from ranef.fit.fewer_terms import bar_text, reductions
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
+from ranef.fit.sums.absent_data import AbsentData
+from ranef.fit.sums.fewer_terms import bar_text, reductions
 from ranef.formula import formula_text
 from ranef.formula.syntax import Binary
 from ranef.formula.terms import Term

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ranef.estimates.fixed_basis import FixedBasis
 from ranef.fit.control import FitControl
-from ranef.fit.core import core_options, core_point, core_start
 from ranef.fit.progress import part_of
 from ranef.fit.record import MixedFit
+from ranef.fit.refits.core import core_options, core_point, core_start
 from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.information import VarianceInformation

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ranef.errors import ArgumentTypeError, DataError
-from ranef.fit.refit import Refits
+from ranef.fit.refits.refit import Refits
 from ranef.inference.bootstrap.inference_data import Variables, bootstrap_data, inference_data, require_arviz
 from ranef.inference.bootstrap.result import Bootstrap
 

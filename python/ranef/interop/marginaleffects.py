@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ranef.data.column import Column
 from ranef.data.table import Table
 from ranef.errors import ArgumentTypeError, DataError, OptionError
-from ranef.fit.absent_data import AbsentData
+from ranef.fit.sums.absent_data import AbsentData
 from ranef.formula.formula import Formula
 from ranef.formula.syntax import names_in
 from ranef.interop.requirement import require

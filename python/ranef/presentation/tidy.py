@@ -17,8 +17,8 @@ from ranef.estimates.random_effects import conditional_covariances, random_effec
 from ranef.estimates.residuals import residual_values
 from ranef.estimates.rows import padded, row_index
 from ranef.estimates.varcorr import varcorr
-from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
+from ranef.fit.sums.absent_data import AbsentData
 from ranef.inference.distributions import t_multiplier, t_tails
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.ratios import asked_ratios

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.refused_categories import refuse_categories
+from ranef.fit.ordinal.refused import refuse_categories
 from ranef.known_arguments import known_members
 from ranef.plots.canvas import AxesArray, place, require_matplotlib
 from ranef.results.model.fitted import FittedModel

@@ -9,7 +9,7 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.residuals import residual_values
-from ranef.fit.refused_categories import refuse_categories
+from ranef.fit.ordinal.refused import refuse_categories
 from ranef.known_arguments import known_members
 from ranef.known_names import unknown_member
 from ranef.plots.canvas import AxesArray, place, require_matplotlib

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from ranef.errors import OptionError
 from ranef.estimates import fixed_effects
 from ranef.estimates.residuals import residual_values
-from ranef.fit.nonlinear_record import NonlinearFit, parameter_view
-from ranef.fit.nonlinear_request import NonlinearRequest
+from ranef.fit.nonlinear.record import NonlinearFit, parameter_view
+from ranef.fit.nonlinear.request import NonlinearRequest
 from ranef.results.model.mixed import MixedModel
 from ranef.results.one_kind import LINEAR
 

@@ -4,8 +4,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ranef.errors import TranslationError
-from ranef.fit.ordinal import OrdinalFit
-from ranef.fit.ordinal_request import OrdinalRequest
+from ranef.fit.ordinal.record import OrdinalFit
+from ranef.fit.ordinal.request import OrdinalRequest
 from ranef.results.generalized import GeneralizedLinearMixedModel
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from ranef.data.labels import natural_order
 from ranef.design.coding import Coded
 from ranef.errors import RanefError
 from ranef.estimates.rates import UNKNOWN_UNIT, exposure_of
-from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
+from ranef.fit.sums.absent_data import AbsentData
 from ranef.formula import parse_expression
 from ranef.formula.syntax import names_in
 from ranef.inference.marginal_means.scale import transformed_response

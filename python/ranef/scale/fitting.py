@@ -8,12 +8,12 @@ from typing import Any, Literal
 from ranef.data.batches import MANY_ROWS, Batches, lazy_batches, sources_of
 from ranef.design.memory import memory_limit
 from ranef.errors import ArgumentTypeError, DataError, OptionError
-from ranef.fit.absent_data import AbsentData
 from ranef.fit.checkpoint_file import searches_kept
 from ranef.fit.control import parse_control
 from ranef.fit.progress import Progress
 from ranef.fit.record import MixedFit
 from ranef.fit.request import LmmRequest, choose_reml
+from ranef.fit.sums.absent_data import AbsentData
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
 from ranef.scale.asked import Asked

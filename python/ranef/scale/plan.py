@@ -11,11 +11,11 @@ from ranef.data.batches import BATCH, Batches, sources_of
 from ranef.design.level_columns import LevelColumns
 from ranef.design.memory import available_memory, memory_limit
 from ranef.design.record import Design
-from ranef.fit.choice import ModelSize, Way, exact_size, way_of
 from ranef.fit.control import FitControl, parse_control
+from ranef.fit.iterative.choice import ModelSize, Way, exact_size, way_of
+from ranef.fit.iterative.sampled import why_not_iterative
 from ranef.fit.order import order_terms
 from ranef.fit.request import LmmRequest, requested_design
-from ranef.fit.sampled import why_not_iterative
 from ranef.fit.threads import parse_n_threads
 from ranef.scale.passes import surveyed
 from ranef.scale.recipe import Recipe

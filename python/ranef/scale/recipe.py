@@ -16,8 +16,8 @@ from ranef.design.evaluate import State
 from ranef.design.record import ColumnBasis, Design, ModelSums, random_shape
 from ranef.design.shared_effects import shared_effects
 from ranef.errors import DesignError, OptionError
+from ranef.fit.ending.unidentified import unidentified_effects
 from ranef.fit.system import response_without_offset
-from ranef.fit.unidentified import unidentified_effects
 from ranef.scale.asked import Asked
 from ranef.scale.levels import is_column, with_levels
 from ranef.scale.sealed import opened, sealed

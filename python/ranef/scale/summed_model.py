@@ -9,15 +9,15 @@ import numpy as np
 from ranef.design.memory import memory_limit
 from ranef.design.record import Design, random_shape
 from ranef.errors import DesignError
-from ranef.fit.absent_data import AbsentData
 from ranef.fit.control import parse_control
+from ranef.fit.ending.warned import warn_once
 from ranef.fit.linear import LmmFit, fit_lmm
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.progress import Progress, reported
 from ranef.fit.request import LmmRequest
 from ranef.fit.start import parse_start
+from ranef.fit.sums.absent_data import AbsentData
 from ranef.fit.threads import parse_n_threads
-from ranef.fit.warned import warn_once
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
 from ranef.scale.levels import with_levels

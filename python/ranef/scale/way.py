@@ -6,10 +6,10 @@ import numpy as np
 
 from ranef.design.evaluate import Evaluator
 from ranef.design.memory import available_memory
-from ranef.fit.choice import ModelSize, Way, best_way, crossed_of
 from ranef.fit.control import FitControl
+from ranef.fit.iterative.choice import ModelSize, Way, best_way, crossed_of
+from ranef.fit.iterative.sampled import why_not_iterative
 from ranef.fit.order import order_terms
-from ranef.fit.sampled import why_not_iterative
 from ranef.scale.asked import Asked, used_rows
 from ranef.scale.recipe import Recipe
 from ranef.scale.survey import Survey

@@ -15,7 +15,7 @@ from ranef.translation.description import ModelDescription
 from ranef.translation.languages import write
 
 if TYPE_CHECKING:
-    from ranef.fit.ordinal_request import OrdinalRequest
+    from ranef.fit.ordinal.request import OrdinalRequest
 
 #: By link: Stata's command, or what meglm takes.
 _STATA = {"logit": "meologit", "probit": "meoprobit", "cloglog": "meglm"}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.fewer_terms import not_smaller, without_fixed_term
 from ranef.fit.record import MixedFit
+from ranef.fit.sums.fewer_terms import not_smaller, without_fixed_term
 from ranef.inference.drop1 import parse_scope
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.term_contrasts import term_contrasts

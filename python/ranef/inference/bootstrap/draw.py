@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
 from ranef.fit.conventions import has_conventions
-from ranef.fit.core import core_options, core_point, core_start, core_threads
 from ranef.fit.record import MixedFit
+from ranef.fit.refits.core import core_options, core_point, core_start, core_threads
 from ranef.inference.bootstrap.arguments import Counter, check_drawable, check_groups, checked_type, resampled_factor
 from ranef.inference.bootstrap.one_by_one import jackknife, replicates
 from ranef.inference.bootstrap.pools import pools

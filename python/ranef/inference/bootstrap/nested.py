@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ranef.design.membership import for_core
 from ranef.fit.control import FitControl
-from ranef.fit.core import Point, core_options, core_point, core_start
 from ranef.fit.record import MixedFit
+from ranef.fit.refits.core import Point, core_options, core_point, core_start
 from ranef.inference.bootstrap.arguments import Counter
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from ranef.design.record import Design
 from ranef.errors import DataError, DesignError, OptionError
 from ranef.estimates.fixed_effects import standard_errors
 from ranef.estimates.simulate import simulated_responses
-from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
-from ranef.fit.row_subset import design_of_rows
+from ranef.fit.refits.again import fit_again
+from ranef.fit.refits.row_subset import design_of_rows
 from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.pools import Pools, pools
 from ranef.inference.bootstrap.rows import designs_of_groups

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
-from ranef.fit.warned import warn_once
+from ranef.fit.ending.warned import warn_once
 from ranef.inference.bootstrap.draw import FAILURES, Draws
 from ranef.inference.bootstrap.intervals import METHODS, limits
 from ranef.inference.bootstrap.quantities import Quantity

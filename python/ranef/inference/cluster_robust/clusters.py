@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ranef.data.table import Table
 from ranef.design.values import as_factor, from_column, missing_rows
 from ranef.errors import ArgumentTypeError, DataError, OptionError
-from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
+from ranef.fit.sums.absent_data import AbsentData
 
 Ints = NDArray[np.intp]
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
+from ranef.fit.ending.warned import warn_once
 from ranef.fit.record import MixedFit
-from ranef.fit.warned import warn_once
 from ranef.inference.cluster_robust.clusters import (
     Clusters,
     Correction,

@@ -16,8 +16,8 @@ from ranef.design.rows import argument_names
 from ranef.design.summarised import ColumnSummary, RowSummary, made_factors
 from ranef.design.values import Factor, Logical, from_column
 from ranef.errors import DataError, OptionError
-from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
+from ranef.fit.sums.absent_data import AbsentData
 from ranef.formula.syntax import Expr, names_in
 
 Floats = NDArray[np.float64]

@@ -6,8 +6,8 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
+from ranef.fit.ending.warned import warn_once
 from ranef.fit.progress import reported
-from ranef.fit.warned import warn_once
 from ranef.inference.component_intervals import component_intervals
 from ranef.inference.ratios import asked_ratios
 from ranef.inference.structure_intervals import split_names, structure_intervals

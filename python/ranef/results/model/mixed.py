@@ -4,7 +4,7 @@ import os
 from typing import Any, Self
 
 from ranef.errors import ArgumentTypeError
-from ranef.fit.convergence import Convergence
+from ranef.fit.ending.convergence import Convergence
 from ranef.fit.request import OF_FIT
 from ranef.results.model.diagnostics import DiagnosticsChapter
 from ranef.results.model.estimates import EstimatesChapter

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import parse_control
-from ranef.fit.many_refits import fit_to_blocks
+from ranef.fit.ending.warned import warn_once
 from ranef.fit.progress import reported
 from ranef.fit.record import MixedFit
-from ranef.fit.refit import Refits, fit_to_response
-from ranef.fit.response_blocks import ResponseBlocks, response_blocks
-from ranef.fit.responses import response_of_input, responses_for
+from ranef.fit.refits.blocks import ResponseBlocks, response_blocks
+from ranef.fit.refits.many import fit_to_blocks
+from ranef.fit.refits.refit import Refits, fit_to_response
+from ranef.fit.refits.responses import response_of_input, responses_for
 from ranef.fit.threads import parse_n_threads
-from ranef.fit.warned import warn_once
 from ranef.results.model.fitted import FittedModel
 
 if TYPE_CHECKING:

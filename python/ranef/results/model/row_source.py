@@ -16,9 +16,9 @@ from ranef.data.streams import Stream
 from ranef.data.table import Table
 from ranef.errors import ArgumentTypeError, DataError, OptionError
 from ranef.estimates.rows import padded, row_series
-from ranef.fit.absent_data import AbsentData
-from ranef.fit.given_rows import of_batch, see_same_rows, with_rows
 from ranef.fit.record import MixedFit
+from ranef.fit.sums.absent_data import AbsentData
+from ranef.fit.sums.given_rows import of_batch, see_same_rows, with_rows
 from ranef.formula.parser import parse_expression
 from ranef.formula.syntax import names_in
 from ranef.results.model.fitted import FittedModel

@@ -13,9 +13,9 @@ from ranef.estimates.predict import predict
 from ranef.estimates.residuals import residual_values
 from ranef.estimates.rows import padded, row_index
 from ranef.estimates.simulate import response_as_given, responses_at, simulated_responses
-from ranef.fit.assumed import restated
 from ranef.fit.record import MixedFit
-from ranef.fit.stated import Stated
+from ranef.fit.stated.assumed import restated
+from ranef.fit.stated.parameters import Stated
 from ranef.results.model.row_source import RowSourceChapter
 
 if TYPE_CHECKING:

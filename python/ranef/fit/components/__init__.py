@@ -1,0 +1,1 @@
+"""Models with several linear predictors: zeros, dispersion, shape."""

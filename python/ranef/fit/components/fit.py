@@ -1,0 +1,241 @@
+"""The fit of a model with several linear predictors: one call into the core, and its record."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.errors import DataError, DesignError, OptionError
+from ranef.families.family import Family
+from ranef.families.gaussian import Gaussian
+from ranef.families.proportions import Binomial
+from ranef.fit.components.design import Predictor, together
+from ranef.fit.components.ending import component_convergence, parts_of
+from ranef.fit.components.fitted_apart import fitted_apart
+from ranef.fit.components.messages import TOO_MANY_TERMS, at_limit
+from ranef.fit.components.no_optimum import why_no_optimum
+from ranef.fit.components.predictor_records import blocks_of, predictor_fields
+from ranef.fit.components.record import ComponentsFit
+from ranef.fit.components.several import PredictorFit
+from ranef.fit.components.system import LazyWhole, WholeModel
+from ranef.fit.components.variance import widest_effects
+from ranef.fit.control import FitControl
+from ranef.fit.ending.conclusion import solution_of
+from ranef.fit.ending.convergence import Ending
+from ranef.fit.ending.messages import Trouble, fit_messages
+from ranef.fit.likelihood import Likelihood
+from ranef.fit.order import TermOrder, order_terms
+from ranef.fit.progress import Report
+from ranef.fit.quadrature import check_quadrature
+from ranef.fit.refits.row_subset import design_of_rows
+from ranef.fit.start import parse_components_start
+from ranef.status import FitStatus
+
+if TYPE_CHECKING:
+    from ranef import _core
+
+Floats = NDArray[np.float64]
+
+#: Links of the core by another name than ours.
+_CORE_LINKS = {"inverse_squared": "1/mu^2"}
+
+
+#: Families that have the links of other predictors: probabilities, and logarithms.
+OWN_SCALES: dict[str, Family] = {"zi": Binomial("logit"), "disp": Gaussian("log"), "scale": Gaussian("log")}
+
+
+def zero_kind(family: Family, has_zero_part: bool) -> str:
+    """What becomes of zero, as the core calls it."""
+    if family.truncated:
+        return "truncated_hurdle" if has_zero_part else "truncated"
+    if not has_zero_part:
+        return "plain"
+    return "hurdle" if family.support in ("positive", "open_unit") else "inflated"
+
+
+def fit_components(
+    predictors: tuple[Predictor, ...],
+    likelihood: Likelihood,
+    control: FitControl,
+    progress: Report | None,
+    n_threads: int,
+    start: tuple[Floats, Floats] | None = None,
+    like: ComponentsFit | None = None,
+    asked: object = None,
+) -> ComponentsFit:
+    """Estimate a model of several linear predictors.
+
+    Parameters
+    ----------
+    predictors : tuple of Predictor
+        The conditional one first, in the order of the core: dispersion, shapes, zero part.
+    likelihood : Likelihood
+    control : FitControl
+    progress : callable or None
+    n_threads : int
+    start : (theta, beta), optional
+        All covariance parameters in the core's order and all fixed effects.
+    like : ComponentsFit, optional
+        A fit of the same model to other rows, whose order of terms is taken.
+    asked : array-like, dict or None
+        Starting values as a user gives them.
+    """
+    family, base = likelihood.family, predictors[0].design
+    zero = zero_kind(family, predictors[-1].key == "zi")
+    terms, pieces = together(predictors)
+    merged = Design(**{**_fields(base), "random": terms})
+    order = order_terms(terms) if like is None else like.whole.order
+    check_quadrature(likelihood.n_quad, order, merged)
+    predictors = tuple(_held(p, family.held.get(p.key)) for p in predictors)
+    x = tuple(p.design.x for p in predictors)
+    link = _CORE_LINKS.get(family.link, family.link)
+    offsets = tuple(p.design.offset for p in predictors)
+    model = WholeModel(merged, order, pieces, x, offsets, family.kernel, link, zero)
+    system = model.system()
+    theta, beta = (None, None) if start is None else start
+    if asked is not None:
+        columns = {p.key: p.design.x_names for p in predictors}
+        theta, beta = parse_components_start(asked, order, model.named(tuple(columns)).random, columns)
+        beta = None if beta is None else np.ascontiguousarray(beta[np.asarray(system.kept, dtype=np.intp)])
+    how = likelihood.n_quad, likelihood.curvature
+    apart = None
+    if start is None and asked is None:
+        kept = np.asarray(system.kept, dtype=np.intp)
+        apart = fitted_apart(model, kept, *how, control, n_threads, progress)
+    if apart is None:
+        found = system.fit(
+            *how, theta, beta, None, None, control.max_evaluations, control.tolerance, n_threads, progress
+        )
+        ending, vcov = Ending.of(found), found.covariance
+    else:
+        found = system.solution(apart.theta, apart.beta, None, *how, n_threads, needs_hessian=False)
+        ending, vcov = apart.ending, apart.covariance
+    orders = [order_terms(p.design.random) for p in predictors] if like is None else [p.order for p in like.predictors]
+    return _record(predictors, likelihood, model, system, found, ending, vcov, n_threads, orders)
+
+
+def _held(predictor: Predictor, value: float | None) -> Predictor:
+    """A predictor that is held at a number: an offset without columns."""
+    if value is None:
+        return predictor
+    n = len(predictor.design.x)
+    design = predictor.design.with_rows(x=np.empty((n, 0), order="F"), offset=np.full(n, value))
+    return replace(predictor, design=replace(design, x_names=(), x_assign=(), fixed_terms=()))
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {f.name: getattr(record, f.name) for f in fields(record)}
+
+
+def _record(
+    predictors: tuple[Predictor, ...],
+    likelihood: Likelihood,
+    model: WholeModel,
+    system: "_core.GlmmSystem",
+    found: "_core.GeneralizedFit",
+    ending: Ending,
+    vcov: Floats | None,
+    n_threads: int,
+    orders: Sequence[TermOrder],
+) -> ComponentsFit:
+    family, zero, objective = likelihood.family, model.zero, found.ending.objective
+    if family.kernel == "compois" and (ending.status is FitStatus.NON_FINITE or not math.isfinite(objective)):
+        raise DataError(TOO_MANY_TERMS)
+    solution = solution_of(found, family)
+    order, merged = model.order, model.design
+    theta = solution.theta[order.theta_of_core]
+    n = len(merged.y)
+    kept = np.asarray(system.kept, dtype=np.intp)
+    eta = np.asarray(solution.eta).reshape(len(predictors), n)
+    if n < len(solution.beta):
+        raise DesignError(f"there are {n} rows for {len(solution.beta)} fixed effects.")
+    parts = parts_of(predictors, eta, solution.beta, kept)
+    limits = at_limit(family, zero, parts, merged.y, ending.status)
+    if ending.status is FitStatus.NO_PROGRESS and limits.apart is None:
+        widest = widest_effects(model, tuple(parts), system, solution, likelihood.curvature)
+        limits = replace(limits, apart=why_no_optimum(family, zero, parts, merged.y, widest))
+    convergence = component_convergence(found, ending, model, tuple(parts), theta, limits.sentences)
+    common: dict[str, Any] = {
+        "mu": np.full(n, np.nan),
+        "reml": False,
+        "response_kind": likelihood.response_kind,
+        "n_quad": likelihood.n_quad,
+        "curvature": likelihood.curvature,
+        "objective": objective,
+        "hessian": None,
+        "joint_vcov": None,
+        "gradient": found.ending.gradient,
+        "convergence": convergence,
+        "n_threads": n_threads,
+        "system": LazyWhole(model).keep(system),
+        "dispersion": math.nan,
+        "sigma": 1.0,
+        "messages": (),
+    }
+    made: list[dict[str, Any]] = []
+    blocks = blocks_of(system.kept, [x.shape[1] for x in model.x])
+    for c, (predictor, block) in enumerate(zip(predictors, blocks, strict=True)):
+        known = None if predictor.key in limits.infinite else vcov
+        own = predictor_fields(c, predictor, block, orders[c], model, solution, known)
+        own |= {"eta": eta[c], "family": OWN_SCALES.get(predictor.key, Gaussian("identity"))}
+        made.append(own | common)
+    others = tuple(PredictorFit(**own) for own in made[1:])
+    dispersion = next((p for p in others if p.key == "disp"), None)
+    constant = dispersion is not None and bool(np.ptp(dispersion.eta) == 0.0)
+    value = math.exp(float(dispersion.eta[0])) if dispersion is not None and constant else math.nan
+    value = limits.infinite.get("disp", value) if constant else value
+    dropped = tuple(name for own in made for name in own["dropped"])
+    messages = fit_messages(merged, dropped, convergence, Trouble((), (), limits.apart, vcov is None))
+    top = made[0] | {
+        "family": family,
+        "dispersion": value,
+        "sigma": family.sigma(value) if family.scaled else 1.0,
+        "messages": (*messages, *limits.messages),
+    }
+    return ComponentsFit(
+        **top,
+        others=others,
+        zero=zero,
+        whole=model,
+        whole_theta=solution.theta,
+        whole_beta=solution.beta,
+        whole_vcov=vcov,
+    )
+
+
+def fit_components_again(
+    fit: ComponentsFit,
+    design: Design,
+    others: tuple[Design, ...] | None,
+    warm: bool,
+    control: FitControl | None,
+    progress: Report | None,
+    n_threads: int,
+) -> ComponentsFit:
+    """Fit the model with another conditional design, of the same rows unless those of the other
+    predictors are given too.
+    """
+    if others is None and len(design.y) != fit.nobs:
+        raise OptionError(
+            "models with several linear predictors are not fitted to a part of their rows here; give the rows by "
+            "update(subset=...)."
+        )
+    used = others or tuple(p.design for p in fit.others)
+    first = Predictor("cond", design, fit.formula)
+    predictors = (first, *(Predictor(p.key, d, p.formula) for p, d in zip(fit.others, used, strict=True)))
+    same = warm and design.x_names == fit.design.x_names and not any(p.dropped for p in fit.predictors)
+    same = same and len(design.random) == len(fit.design.random)
+    start = (fit.whole_theta, fit.whole_beta) if same else None
+    return fit_components(predictors, fit.likelihood, control or FitControl(), progress, n_threads, start)
+
+
+def fit_components_of_rows(fit: ComponentsFit, rows: NDArray[np.intp], control: FitControl) -> ComponentsFit:
+    """Fit the model to some of its rows, from the estimates on."""
+    designs = [design_of_rows(p.design.with_rows(y=fit.design.y), rows) for p in fit.predictors]
+    predictors = tuple(Predictor(p.key, d, p.formula) for p, d in zip(fit.predictors, designs, strict=True))
+    start = None if any(p.dropped for p in fit.predictors) else (fit.whole_theta, fit.whole_beta)
+    return fit_components(predictors, fit.likelihood, control, None, fit.n_threads, start, fit)

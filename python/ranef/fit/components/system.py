@@ -1,0 +1,139 @@
+"""The core's system of a model with several linear predictors, built when first needed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.fit.components.design import Piece
+from ranef.fit.ending.refused_arrays import cannot_be_set_up
+from ranef.fit.order import TermOrder
+from ranef.fit.row_arguments import core_factors
+
+if TYPE_CHECKING:
+    from ranef._core import GlmmSystem
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JoinedModel:
+    """What the core needs of a model with several linear predictors.
+
+    Attributes
+    ----------
+    design : Design
+        The conditional design with the random terms of all predictors.
+    order : TermOrder
+        Of those.
+    pieces : tuple of tuple of Piece
+        What the predictors have in every term.
+    """
+
+    design: Design
+    order: TermOrder
+    pieces: tuple[tuple[Piece, ...], ...]
+
+    @property
+    def is_of_first(self) -> bool:
+        """Whether all random terms are those of the first predictor."""
+        return all(len(own) == 1 and own[0].predictor == 0 for own in self.pieces)
+
+    def numbers(self, of: Sequence[int]) -> list[list[int]]:
+        """The core's number of the predictor of every effect, by factor; ``of`` has the numbers."""
+        return [
+            [of[p.predictor] for i in members for p in self.pieces[i] for _ in range(p.size)]
+            for members in self.order.factors
+        ]
+
+    def named(self, keys: Sequence[str]) -> Design:
+        """The design with the terms of other predictors named by these, too."""
+        terms = []
+        for term, pieces in zip(self.design.random, self.pieces, strict=True):
+            at = pieces[0].predictor
+            terms.append(term if at == 0 else replace(term, group=f"{keys[at]}:{term.group}"))
+        return replace(self.design, random=tuple(terms))
+
+    def with_response(self, y: Floats) -> Self:
+        """The same with another response (n,)."""
+        return replace(self, design=self.design.with_rows(y=np.ascontiguousarray(y)))
+
+    def system(self) -> "GlmmSystem":
+        """Hand the arrays to the core."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WholeModel(JoinedModel):
+    """A model with zeros, dispersion and shape.
+
+    Attributes
+    ----------
+    x : tuple of (n, p) arrays
+        Fixed effects of every predictor.
+    offsets : tuple of (n,) arrays or None
+    density, link, zero : str
+        Names of the distribution, of the link of its mean and of what becomes of zero.
+    """
+
+    x: tuple[Floats, ...]
+    offsets: tuple[Floats | None, ...]
+    density: str
+    link: str
+    zero: str
+
+    def system(self) -> "GlmmSystem":
+        """Hand the arrays to the core."""
+        from ranef._core import GlmmSystem, RowKernel
+
+        design = self.design
+        weights = np.ones(len(design.y)) if design.weights is None else np.ascontiguousarray(design.weights)
+        of = self.numbers(range(len(self.x)))
+        fixed = [[(c, np.asfortranarray(x))] for c, x in enumerate(self.x)]
+        offsets = [None if o is None else np.ascontiguousarray(o) for o in self.offsets]
+        try:
+            kernel = RowKernel.density(self.density, self.link, self.zero)
+            factors = core_factors(design, self.order)
+            return GlmmSystem.several(np.ascontiguousarray(design.y), weights, fixed, offsets, factors, of, kernel)
+        except ValueError as problem:
+            raise cannot_be_set_up(design, problem) from None
+
+
+@dataclass(frozen=True, eq=False)
+class LazyWhole:
+    """Holds the core's system of such a model; it is built again after unpickling or loading.
+
+    Attributes
+    ----------
+    model : JoinedModel
+    """
+
+    model: JoinedModel
+
+    def get(self, n_threads: int = 1) -> "GlmmSystem":
+        """Return the system, building it if need be."""
+        held: GlmmSystem | None = self.__dict__.get("_system")
+        if held is None:
+            held = self.model.system()
+            self.__dict__["_system"] = held
+        return held
+
+    def keep(self, system: "GlmmSystem") -> "LazyWhole":
+        """Take a system that has been built."""
+        self.__dict__["_system"] = system
+        return self
+
+    def __getstate__(self) -> JoinedModel:
+        return self.model
+
+    def __setstate__(self, model: JoinedModel) -> None:
+        object.__setattr__(self, "model", model)
+
+    def __copy__(self) -> "LazyWhole":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "LazyWhole":
+        return self

@@ -1,0 +1,1 @@
+"""Linear models whose rows are correlated or have variances of their own."""

@@ -1,0 +1,1 @@
+"""How a fit ended, and what a user is told of it."""

@@ -1,0 +1,1 @@
+"""The iterative solver: for which models it is, and what its likelihood rests on."""

@@ -1,0 +1,334 @@
+"""The fit of a nonlinear mixed model: a start, then one call into the core, or turns of linear
+models.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.curves.evaluate import takes_jets
+from ranef.design.record import Design
+from ranef.errors import DataError, DesignError, OptionError
+from ranef.fit.control import FitControl
+from ranef.fit.correlated.record import CorrelatedFit
+from ranef.fit.ending.convergence import Ending, convergence_of
+from ranef.fit.ending.messages import fit_messages
+from ranef.fit.ending.valleys import Search, Valley
+from ranef.fit.linear import LmmFit
+from ranef.fit.nonlinear.linearized import TO_A_START, TO_THE_END, Turns, by_turns, in_formula_order
+from ranef.fit.nonlinear.record import Approximation, NonlinearCorrelatedFit, NonlinearFit
+from ranef.fit.nonlinear.start import Pooled, check_start, far_table, pooled, undetermined
+from ranef.fit.nonlinear.values import (
+    core_mean,
+    curve_derivatives,
+    curve_of_design,
+    linearised,
+)
+from ranef.fit.order import TermOrder, by_term, order_terms
+from ranef.fit.progress import Report
+from ranef.fit.row_arguments import core_factors
+from ranef.fit.system import LazySystem, build_linear_system
+from ranef.fit.threads import threads_of_fit
+from ranef.status import FitStatus
+
+if TYPE_CHECKING:
+    pass
+
+Floats = NDArray[np.float64]
+
+OPTIMIZER = "trust region on theta, fixed effects and sigma together, exact gradient"
+BY_TURNS = "turns of penalised least squares and linear mixed models"
+
+#: Standard deviations of random effects relative to sigma where none was found at the start.
+LEAST_THETA = 0.05
+
+#: By how much, relatively, another start must lower the residual standard deviation.
+CLEARLY = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CurveStart:
+    """Where a fit starts.
+
+    Attributes
+    ----------
+    beta : (p,) array
+    theta : (m,) array or None
+        Relative to sigma.
+    sigma : float or None
+    other : (p,) array or None
+        Fixed effects to start from, too: what leads to the lower sum of squares is taken.
+    """
+
+    beta: Floats
+    theta: Floats | None = None
+    sigma: float | None = None
+    other: Floats | None = None
+
+
+def fit_nonlinear(
+    design: Design,
+    how: Approximation,
+    start: CurveStart,
+    control: FitControl | None = None,
+    progress: Report | None = None,
+    n_threads: int = 1,
+    order: TermOrder | None = None,
+) -> LmmFit:
+    """Estimate a nonlinear model.
+
+    Parameters
+    ----------
+    design : Design
+        With a curve.
+    how : Approximation
+    start : CurveStart
+        Without theta, nonlinear least squares and a few turns of linear models come first.
+    control, progress, n_threads, order
+        As for linear models.
+
+    Raises
+    ------
+    DataError
+        When the curve is not finite at the start, or the data do not determine a parameter.
+    """
+    order = order or order_terms(design.random)
+    control = control or FitControl()
+    threads = threads_of_fit(len(design.y), n_threads)
+    rows = curve_of_design(design)
+    if design.residual is not None and how.method != "linearized":
+        raise OptionError(
+            "correlation and variance of the rows go with method='linearized'; leave them out for Laplace's "
+            "approximation."
+        )
+    _check_columns(design)
+    messages: tuple[str, ...] = ()
+    if rows.curve.calls_python and how.method == "laplace" and how.curvature == "observed":
+        first = rows.fixed_parameters(start.beta)
+        if not takes_jets(rows.curve, rows.covariates, first):
+            how = replace(how, curvature="gauss_newton")
+            messages = (
+                "a function of the curve does not pass on derivatives, so that they are found by differences and the "
+                "curvature is that of Gauss and Newton; write it with NumPy's functions and + - * / ** alone for the "
+                "observed one",
+            )
+    check_start(design, start.beta)
+    if start.theta is not None and how.method == "laplace":
+        return _laplace(design, order, how, start, control, progress, threads, messages)
+    least = pooled(design, start.beta)
+    if start.other is not None:
+        again = pooled(design, start.other)
+        least = again if again.sigma < (1.0 - CLEARLY) * least.sigma or _nowhere(design, least) else least
+    if not (np.isfinite(least.sigma) and np.isfinite(least.beta).all()):
+        raise DataError(f"the curve cannot be brought near the data from the start: {far_table(design, start.beta)}.")
+    _check_slopes(design, least)
+    full = how.method == "linearized"
+    limits = TO_THE_END if full else TO_A_START
+    turns = by_turns(design, least.beta, order, control, progress if full else None, threads, limits)
+    if full:
+        return _record_of_turns(design, order, turns, messages, n_threads)
+    fit = turns.fit
+    theta = np.where(np.abs(fit.theta) < LEAST_THETA, 0.0, fit.theta)
+    near = CurveStart(turns.beta, _away_from_zero(order, theta), fit.sigma)
+    return _laplace(design, order, how, near, control, progress, threads, messages)
+
+
+def _check_columns(design: Design) -> None:
+    """Refuse columns of a parameter that depend on each other."""
+    rows = curve_of_design(design)
+    for c, name in enumerate(rows.curve.parameters):
+        own = [j for j, part in enumerate(rows.parts) if part == c]
+        if len(own) > 1:
+            what = undetermined(design, np.where(np.isin(np.arange(rows.x.shape[1]), own), rows.x, 0.0)[:, own])
+            if what is not None:
+                names = ", ".join(design.x_names[j] for j in own)
+                raise DesignError(
+                    f"the columns of the parameter {name} depend on each other ({names}): leave out what others "
+                    "determine."
+                )
+    if len(design.y) <= rows.x.shape[1]:
+        raise DesignError(f"there are {len(design.y)} rows for {rows.x.shape[1]} fixed effects; more are needed.")
+
+
+def _pooled_slopes(design: Design, least: Pooled) -> Floats:
+    """Slopes (n, p) of the curve without random effects in all fixed effects."""
+    rows = curve_of_design(design)
+    found = curve_derivatives(rows.curve, rows.covariates, rows.fixed_parameters(least.beta), 1)
+    out: Floats = rows.x * found[1 : 1 + rows.n_parameters][list(rows.parts)].T
+    return out
+
+
+def _nowhere(design: Design, least: Pooled) -> bool:
+    """Whether least squares ended where the curve does not depend on its parameters."""
+    slopes = _pooled_slopes(design, least)
+    return not np.isfinite(slopes).all() or undetermined(design, slopes) is not None
+
+
+def _check_slopes(design: Design, least: Pooled) -> None:
+    """Say which parameter the data do not determine, at the curve without random effects."""
+    slopes = _pooled_slopes(design, least)
+    what = undetermined(design, slopes) if np.isfinite(slopes).all() else None
+    if what is not None:
+        raise DataError(
+            f"the data do not determine {what}: the curve does not change along it. "
+            f"{_sentence(far_table(design, least.beta))}"
+        )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _away_from_zero(order: TermOrder, theta: Floats) -> Floats:
+    """Theta whose standard deviations are not zero, from which a search can move."""
+    out = theta.copy()
+    for span in order.spans:
+        if span.structure not in ("unstructured", "diagonal"):
+            continue
+        for i, (kind, _) in enumerate(span.core.parameters):
+            at = span.theta_start + i
+            if kind == "sd" and abs(out[at]) < LEAST_THETA:
+                out[at] = LEAST_THETA
+    return out
+
+
+def _laplace(
+    design: Design,
+    order: TermOrder,
+    how: Approximation,
+    start: CurveStart,
+    control: FitControl,
+    progress: Report | None,
+    threads: int,
+    messages: tuple[str, ...],
+) -> LmmFit:
+    from ranef._core import curve_system
+
+    rows = curve_of_design(design)
+    p, m = rows.x.shape[1], rows.n_parameters
+    sigma = start.sigma if start.sigma is not None and start.sigma > 0 else float(np.std(design.y)) or 1.0
+    theta = start.theta
+    assert theta is not None
+    raw = tuple(replace(t, rows=t.with_z(z)) for t, z in zip(design.random, rows.z, strict=True))
+    factors = core_factors(replace(design, random=raw), order)
+    of = [[c for i in members for c in rows.of[i]] for members in order.factors]
+    n = len(design.y)
+    x = np.asfortranarray(np.column_stack([rows.x, np.ones(n)]))
+    first = np.vstack([rows.fixed_parameters(start.beta), np.full(n, math.log(sigma))])
+    weights = np.ones(n) if design.weights is None else np.ascontiguousarray(design.weights)
+    system = curve_system(
+        core_mean(rows),
+        list(rows.covariates),
+        x,
+        [*rows.parts, m],
+        np.ascontiguousarray(design.y),
+        weights,
+        factors,
+        of,
+        np.ascontiguousarray(first),
+        [1.0] * (m + 1),
+        how.curvature == "gauss_newton",
+    )
+    absolute = np.ascontiguousarray(sigma * theta[order.core_of_theta])
+    beta = np.append(start.beta, math.log(sigma))
+    if how.n_quad > 1 and not system.allows_quadrature:
+        raise OptionError(
+            f"n_quad={how.n_quad} is for one grouping factor with at most three random effects and "
+            "curvature='observed'; use n_quad=1."
+        )
+    found = system.fit(
+        how.n_quad,
+        "observed",
+        absolute,
+        beta,
+        1.0,
+        None,
+        control.max_evaluations,
+        control.tolerance,
+        threads,
+        progress,
+    )
+    solution, ending = found.solution, Ending.of(found)
+    if ending.status is FitStatus.SEPARATION:
+        # what the core takes for it are large standard errors, and parameters of curves have units
+        ending = replace(ending, status=FitStatus.CONVERGED)
+    objective = found.ending.objective
+    if solution is None or ending.status is FitStatus.NON_FINITE or not math.isfinite(objective):
+        raise DataError(
+            "the likelihood is not finite near the start, so that there are no estimates: "
+            f"{far_table(design, start.beta)}. Give other starting values."
+        )
+    estimates, log_sigma = solution.beta[:p], float(solution.beta[p])
+    sigma = math.exp(log_sigma)
+    relative = solution.theta[order.theta_of_core] / sigma
+    b = by_term(order, solution.b)
+    u = tuple(sigma * own for own in by_term(order, solution.u))
+    near = linearised(design, estimates, in_formula_order(order, b))
+    core = build_linear_system(near.design, order, threads)
+    if len(core.kept) < p:
+        raise DataError(
+            f"the data do not determine {undetermined(near.design, near.design.x) or 'a parameter'} at the estimates."
+        )
+    linear = core.solution(np.ascontiguousarray(relative[order.core_of_theta]), False, threads)
+    # with the curvature of lme4 standard errors are those of lme4, too: of the linearised model
+    own = found.vcov is not None and how.curvature == "observed"
+    vcov = np.array(found.vcov)[:p, :p] if own else linear.vcov_unscaled * sigma**2
+    valleys = (Valley(objective, relative, estimates),)
+    convergence = convergence_of(
+        ending, OPTIMIZER, design, order, valleys, lambda v: np.sqrt(np.diagonal(vcov)), tuple(range(p))
+    )
+    return NonlinearFit(
+        design=near.design,
+        order=order,
+        theta=relative,
+        kept=tuple(range(p)),
+        dropped=(),
+        beta=estimates,
+        u=u,
+        b=b,
+        sigma=sigma,
+        reml=False,
+        objective=objective,
+        reml_criterion=math.nan,
+        ml_deviance=objective,
+        vcov_unscaled=linear.vcov_unscaled,
+        pwrss=linear.pwrss,
+        ldl2=linear.ldl2,
+        ldrx2=linear.ldrx2,
+        system=LazySystem(near.design, order, None, core),
+        convergence=convergence,
+        messages=(*messages, *fit_messages(design, (), convergence)),
+        n_threads=threads,
+        n_quad=how.n_quad,
+        curvature=how.curvature,
+        method="laplace",
+        vcov_beta=vcov,
+        mu=near.values,
+    )
+
+
+def _record_of_turns(
+    design: Design, order: TermOrder, turns: Turns, messages: tuple[str, ...], n_threads: int
+) -> LmmFit:
+    fit = turns.fit
+    b = tuple(fit.b)
+    near = linearised(design, fit.beta, in_formula_order(order, b))
+    status = fit.convergence.status if turns.settled else FitStatus.MAX_EVALUATIONS
+    convergence = replace(
+        fit.convergence, status=status, evaluations=turns.rounds, optimizer=BY_TURNS, search=Search(complete=True)
+    )
+    fields: dict[str, Any] = {name: getattr(fit, name) for name in fit.__dataclass_fields__}
+    fields.update(
+        convergence=convergence,
+        messages=(*messages, *fit_messages(design, (), convergence)),
+        n_threads=n_threads,
+        curvature="gauss_newton",
+        method="linearized",
+        vcov_beta=fit.vcov,
+        mu=near.values,
+    )
+    kind = NonlinearCorrelatedFit if isinstance(fit, CorrelatedFit) else NonlinearFit
+    return kind(**fields)

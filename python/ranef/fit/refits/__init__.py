@@ -1,0 +1,1 @@
+"""A model fitted again: to other responses, other rows or other terms."""

@@ -1,0 +1,1 @@
+"""Parameters that a user states, in the place of estimates."""

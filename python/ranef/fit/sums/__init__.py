@@ -1,0 +1,1 @@
+"""Models made from sums over rows, without the rows."""
