@@ -240,9 +240,9 @@ impl Work {
     }
 }
 
-/// Logarithm of the smallest nu at which a mean has a sum of no more terms than there may be, with a
-/// stride or without, and three derivatives in the logarithm of the mean; none where even the tail
-/// of the geometric distribution ends before. In between it grows from zero without a kink.
+/// Logarithm of the smallest nu at which a mean has a sum of no more terms than there may be, with
+/// a stride or without, and three derivatives in the logarithm of the mean; none where even the
+/// tail of the geometric distribution ends before. In between it grows from zero without a kink.
 fn smallest(mu: f64) -> Option<[f64; 4]> {
     let most = LAST_TERM as f64;
     let (begin, end) = (0.5 * most / TAIL, most / TAIL);
@@ -366,7 +366,7 @@ impl Density<2> for ConwayMaxwellPoisson {
             l.t[1][1][1] = -nu * by_n - 3.0 * nu * nu * by_nn - nu * nu * nu * by_nnn;
         }
         if let Some([_, f1, f2, f3]) = floor {
-            // the same distribution for all that is further: nu follows the mean, and delta is -log nu
+            // all that is further has the same distribution: nu follows the mean; delta is -log nu
             let ([_, d], h, t) = (l.g, l.h, l.t);
             let (n, an, nn) = (-d, -h[0][1], h[1][1]);
             let (aan, ann, nnn) = (-t[0][0][1], t[0][1][1], -t[1][1][1]);
