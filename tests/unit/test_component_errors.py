@@ -39,7 +39,6 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("positive ~ x + (1 | g)", {"family": "poisson", "zi_formula": "~ 1"}, "has no zeros"),
     ("positive ~ x + (1 | g)", {"family": "truncated_poisson", "zi_formula": "~ 1"}, "has no zeros"),
     ("x ~ 1 + (1 | g)", {"family": "t", "zi_formula": "~ 1"}, "zero is a number like others"),
-    ("y ~ x + (1 | g)", {"family": "tweedie", "zi_formula": "~ 1"}, "its own zeros"),
     ("one ~ x + (1 | g)", {"family": "betabinomial"}, "one trial"),
     ("y ~ x + (1 | g)", {"family": "zero_inflated_poison"}, "no family"),
     ("y ~ x", {"family": "poisson", "zi_formula": "~ x"}, "no random-effects term"),

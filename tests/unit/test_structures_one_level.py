@@ -46,6 +46,7 @@ def test_one_level_says_nothing_of_a_variance_between_levels():
             lmer(f"y ~ x + {term}", SERIES)
 
 
+@pytest.mark.filterwarnings("ignore:the residual variance goes to zero:ranef.RanefWarning")
 @pytest.mark.parametrize(
     ("structure", "objective", "sds"),
     [
