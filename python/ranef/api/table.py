@@ -67,7 +67,7 @@ def table(
     exponentiate : bool
         Whether to show fixed effects as ratios, as in ``model.tidy``: odds ratios (OR), rate ratios
         (IRR), hazard ratios (HR), or ratios of means.
-    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+    ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
         Method of the degrees of freedom of p-values of linear models; by default that of the
         models. Tests of generalized models are normal.
     digits : int, optional

@@ -22,6 +22,7 @@ class DdfMethod(StrEnum):
 
     SATTERTHWAITE = "satterthwaite"
     KENWARD_ROGER = "kenward-roger"
+    BETWEEN_WITHIN = "between-within"
     RESIDUAL = "residual"
     NONE = "none"
 

@@ -69,7 +69,7 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
         exponentiate : bool
             Whether to show the intervals of fixed effects as those of ratios, as in ``tidy``;
             standard deviations and correlations are not changed.
-        ddf : {"none", "satterthwaite", "kenward-roger", "residual"}, optional
+        ddf : {"none", "satterthwaite", "kenward-roger", "between-within", "residual"}, optional
             For Wald intervals of linear models: normal quantiles (the default, as in lme4), or
             those of t with these degrees of freedom (and Kenward and Roger's standard errors).
         cov, cluster : optional

@@ -116,7 +116,7 @@ class MarginalMeansChapter(TestsChapter):
             frequency within each cell; or the same for all that occur in the cell.
         level : float
             Level of the intervals.
-        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+        ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             Method of the degrees of freedom, the model's own by default; generalized models have
             ``"none"`` only.
         adjust : str, optional

@@ -56,7 +56,7 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
 
         Parameters
         ----------
-        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+        ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             Method of the degrees of freedom, the model's own by default; generalized models have
             ``"none"`` only. A linear model has no tests with ``"none"``: estimate, standard error
             and t value, as lme4 prints them.
@@ -110,7 +110,7 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
             Of ``"fixed"`` (fixed effects), ``"ran_pars"`` (``sd__`` and ``cor__`` of the random
             effects and, of a linear model, the residual) and ``"ran_vals"`` (conditional modes,
             their standard errors given the fixed effects).
-        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+        ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             Method of the degrees of freedom of the fixed effects, the model's own by default;
             generalized models have ``"none"`` only. A linear model has no tests with ``"none"``.
         conf_int : bool

@@ -109,7 +109,7 @@ class TestsChapter(FittedModel):
 
         Parameters
         ----------
-        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+        ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             ``"kenward-roger"`` gives the matrix adjusted for the estimation of the covariance
             parameters; all others give it with these taken as known. Tests of generalized models
             are normal, and they have ``"none"`` only: their matrix accounts for the estimation of
@@ -166,7 +166,7 @@ class TestsChapter(FittedModel):
             after all others that do not contain it, as ``car::Anova`` has it. 3: each term averaged
             over the levels of the factors with which it interacts; this does not depend on how
             factors are coded.
-        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+        ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             Method of the denominator degrees of freedom, the model's own by default. With
             ``"none"``, which alone generalized models have, they are infinite: a chi-square test.
         cov, cluster : optional
@@ -227,7 +227,7 @@ class TestsChapter(FittedModel):
         level : float
             Level of the intervals. Those of standardised coefficients take the standard deviations
             as known.
-        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+        ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             Method of the degrees of freedom, the model's own by default; generalized models have
             ``"none"`` only, and no R².
 
@@ -292,7 +292,7 @@ class TestsChapter(FittedModel):
             with one number for each fixed effect, or a matrix with one contrast a row.
         rhs : float or array, optional
             What the contrasts equal under the hypothesis: zero, or what the text says.
-        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+        ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             Method of the degrees of freedom, the model's own by default. With ``"none"``, which
             alone generalized models have, the tests are normal and chi-square.
         joint : bool, optional
@@ -384,7 +384,7 @@ class TestsChapter(FittedModel):
         scope : str or list of str, optional
             The terms to leave out, as labels or as a formula such as ``"~ a + b:c"``; by default
             all that can be.
-        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+        ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             Denominator degrees of freedom of F tests; by default those of the model.
 
         Returns
@@ -448,7 +448,7 @@ class TestsChapter(FittedModel):
         test : {"f", "chisq"}, optional
             For fixed terms, as in ``drop1``: by default F in a linear model. A generalized one has
             likelihood-ratio tests only.
-        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+        ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             For F tests of linear models; by default the method of the model.
         random, fixed : bool
             Whether random effects and fixed terms may go.
