@@ -19,7 +19,12 @@ N = 180
 
 def frame(**columns: Any) -> pd.DataFrame:
     rng = np.random.default_rng(1)
-    return sleep(f=list("abc") * 60, count=rng.poisson(3, N), binary=rng.integers(0, 2, N)).assign(**columns)
+    made = sleep(f=list("abc") * 60, count=rng.poisson(3, N), binary=rng.integers(0, 2, N))
+    # pandas 2 would look for dates among objects
+    objects = {
+        k: pd.Series(v, dtype=object) for k, v in columns.items() if isinstance(v, np.ndarray) and v.dtype.hasobject
+    }
+    return made.assign(**columns | objects)
 
 
 def mixed(*values: Any) -> np.ndarray:
