@@ -280,14 +280,18 @@ def build_crossed_generalized(design: Design, order: TermOrder, family: Family, 
         raise cannot_be_set_up(design, problem) from None
 
 
+def core_link(family: Family) -> str:
+    """The name that the core has for the link of a family."""
+    return _CORE_LINKS.get(family.link, family.link)
+
+
 def _generalized(design: Design, order: TermOrder, family: Family) -> tuple[Any, ...]:
     weights = row_weights(design)
     weights = np.ones(len(design.y)) if weights is None else np.ascontiguousarray(weights)
     factors = core_factors(design, order)
     if len(design.x_names) >= FEW_COLUMNS:
         check_core_memory(len(design.x_names), number_of_effects(factors), dense=True)
-    link = _CORE_LINKS.get(family.link, family.link)
-    return design.x, np.ascontiguousarray(design.y), weights, design.offset, factors, family.kernel, link
+    return design.x, np.ascontiguousarray(design.y), weights, design.offset, factors, family.kernel, core_link(family)
 
 
 class LazySystem(Generic[S]):

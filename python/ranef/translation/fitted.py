@@ -62,7 +62,7 @@ def describe_fit(
         contrasts=other_codings(design),
         event=design.response_levels[1] if design.response_levels else "1",
         data=_data_name(data),
-        residual=None if design.residual is None or fit.verb not in ("lmer", "gls") else design.residual.expr,
+        residual=None if design.residual is None or fit.is_of_visits else design.residual.expr,
         repeated=_repeated(fit),
     )
     columns = _fixed_columns(design, described) | _random_columns(design, described.blocks)

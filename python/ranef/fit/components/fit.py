@@ -33,16 +33,13 @@ from ranef.fit.progress import Report
 from ranef.fit.quadrature import check_quadrature
 from ranef.fit.refits.row_subset import design_of_rows
 from ranef.fit.start import parse_components_start
+from ranef.fit.system import core_link
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
     from ranef import _core
 
 Floats = NDArray[np.float64]
-
-#: Links of the core by another name than ours.
-_CORE_LINKS = {"inverse_squared": "1/mu^2"}
-
 
 #: Families that have the links of other predictors: probabilities, and logarithms.
 OWN_SCALES: dict[str, Family] = {"zi": Binomial("logit"), "disp": Gaussian("log"), "scale": Gaussian("log")}
@@ -92,7 +89,7 @@ def fit_components(
     check_quadrature(likelihood.n_quad, order, merged)
     predictors = tuple(_held(p, family.held.get(p.key)) for p in predictors)
     x = tuple(p.design.x for p in predictors)
-    link = _CORE_LINKS.get(family.link, family.link)
+    link = core_link(family)
     offsets = tuple(p.design.offset for p in predictors)
     model = WholeModel(merged, order, pieces, x, offsets, family.kernel, link, zero)
     system = model.system()
