@@ -156,11 +156,11 @@ def _fits(
                 if i == 0:  # nothing can be drawn at all
                     raise
                 new = "no_response"
-            if isinstance(new, MixedFit):
+            if not isinstance(new, str):
                 beta[i], se[i], theta[i] = new.beta, standard_errors(new), new.searched_parameters
                 sigma[i], objective[i], singular[i] = new.sigma, new.objective, new.singular
                 second_starts += new.convergence.search.moved_on
-            status.append("converged" if isinstance(new, MixedFit) else new)
+            status.append(new if isinstance(new, str) else "converged")
             if progress is not None:
                 progress(i + 1, n)
     except KeyboardInterrupt:
