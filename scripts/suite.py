@@ -30,7 +30,7 @@ SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "pandas2": ("test", ("pandas<3",)),
     "polars2": (",".join(EXTRAS), ("-r", str(LOWEST), "polars>=2")),
     "numpy1": (",".join(EXTRAS), ("-r", str(LOWEST), "numpy<2")),
-    "few": ("", ("pytest", "hypothesis")),
+    "few": ("", ("pytest", "pytest-xdist", "hypothesis")),
 }
 
 
@@ -106,7 +106,7 @@ def test(wheel: Path, dependencies: str, arguments: Sequence[str], work: Path) -
     variables = install(python, wheel.resolve(), dependencies, work)
     run([python, ROOT / "scripts/smoke.py"], env=variables, cwd=work)
     step(f"the test suite against {wheel.name}")
-    run([python, "-m", "pytest", *arguments], env=variables, cwd=checkout_without_package(work / "checkout"))
+    run([python, "-m", "pytest", "-n", "auto", *arguments], env=variables, cwd=checkout_without_package(work / "checkout"))
 
 
 def main() -> None:

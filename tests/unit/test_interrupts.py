@@ -20,7 +20,7 @@ from ranef.scale import passes
 
 #: Processor seconds that may pass between Ctrl-C and its exception, and as many by the clock of a
 #: machine with other work. Compiled without optimisation, all takes longer.
-SOON, SOON_BY_CLOCK = 1.5, 8.0
+SOON, SOON_BY_CLOCK = 2.5, 8.0
 
 FORMULA = "y ~ 1 + (1 | u) + (1 | f)"
 
