@@ -59,34 +59,26 @@ impl<D: Density<K>, const K: usize, const M: usize> Component<D, K, M> {
         Component { link, zero, density: PhantomData }
     }
 
+    /// A density is long code, so it stands here twice and not once for each case.
     #[inline(always)]
     fn row<const O: usize>(&self, y: f64, w: f64, eta: [f64; M]) -> Jet<M, O> {
         let own: [f64; K] = eta[..K].try_into().expect("the first predictors are the density's");
         let of = |y: f64| D::log_density::<O>(self.link, y, w, own);
-        let truncated = |y: f64| of(y) - of(0.0).log1mexp();
+        let zeta = || Jet::variable(eta[K], K);
         match self.zero {
-            Zero::Plain => of(y).widened(),
-            Zero::Truncated if y > 0.0 => truncated(y).widened(),
-            Zero::Truncated => Jet::constant(f64::NEG_INFINITY),
-            Zero::Inflated => {
-                let zeta = Jet::variable(eta[K], K);
-                if y == 0.0 {
-                    let l = of(0.0).widened();
-                    l + (zeta - l).softplus() - zeta.softplus()
-                } else {
-                    of(y).widened() - zeta.softplus()
-                }
-            }
-            Zero::Hurdle(is_truncated) => {
-                let zeta = Jet::variable(eta[K], K);
-                if y == 0.0 {
-                    -(-zeta).softplus()
-                } else if is_truncated {
-                    truncated(y).widened() - zeta.softplus()
-                } else {
-                    of(y).widened() - zeta.softplus()
-                }
-            }
+            Zero::Truncated if y <= 0.0 => return Jet::constant(f64::NEG_INFINITY),
+            Zero::Hurdle(_) if y == 0.0 => return -(-zeta()).softplus(),
+            _ => {}
+        }
+        let mut density = of(y);
+        if matches!(self.zero, Zero::Truncated | Zero::Hurdle(true)) {
+            density = density - of(0.0).log1mexp();
+        }
+        let l = density.widened();
+        match self.zero {
+            Zero::Plain | Zero::Truncated => l,
+            Zero::Inflated if y == 0.0 => l + (zeta() - l).softplus() - zeta().softplus(),
+            Zero::Inflated | Zero::Hurdle(_) => l - zeta().softplus(),
         }
     }
 
