@@ -1,9 +1,11 @@
-"""Prior densities of parameters: what ``prior=`` of `lmer` and `glmer` takes.
+"""Prior densities of parameters: what ``prior=`` of `lmer`, `glmer` and `clmm` takes.
 
 A prior adds -2 log p to the criterion, so that estimates are posterior modes. Keys of the dict are
 ``"fixef"`` (every fixed effect, the intercept too), ``"fixef:x"`` (one, named as in ``m.fixef``),
 ``"cov"`` (every random term), ``"cov:g"`` (those of one grouping factor), ``"disp"`` or ``"shape"``
-(the extra parameter of a family) and ``"resid"`` (the residual standard deviation of `lmer`).
+(the extra parameter of a family) and ``"resid"`` (the residual standard deviation of `lmer`). With
+several linear predictors ``"zi"``, ``"disp"`` and ``"shape"`` are their coefficients, of `clmm`
+``"thresholds"``, ``"nominal"`` and ``"scale"``.
 
 Examples
 --------

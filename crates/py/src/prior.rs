@@ -74,6 +74,8 @@ impl NumberArgument {
             "itself" => Scale::Itself,
             "square" => Scale::Square,
             "log" => Scale::Log,
+            "exp" => Scale::Exponential(1.0),
+            "exp_square" => Scale::Exponential(2.0),
             other => return Err(wrong(&format!("there is no scale {other:?}"))),
         };
         Ok(NumberPrior { law: self.law()?, of })
@@ -108,7 +110,7 @@ impl EffectsArgument {
         let at = places.iter().flatten().copied().collect();
         let mean = used.iter().map(|&i| self.mean[i]).collect();
         let law = match &self.matrix {
-            None => OfEffects::Each(used.iter().map(|&i| self.each[i].law()).collect::<PyResult<_>>()?),
+            None => OfEffects::Each(used.iter().map(|&i| self.each[i].prior()).collect::<PyResult<_>>()?),
             Some(all) => {
                 let part: Vec<f64> = used.iter().flat_map(|&i| used.iter().map(move |&j| all[i * m + j])).collect();
                 let found = inverted(&part, used.len()).ok_or_else(|| wrong("its matrix is not positive definite"))?;

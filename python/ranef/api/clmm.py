@@ -28,6 +28,10 @@ def clmm(
     contrasts: Mapping[str, Any] | None = None,
     start: Sequence[float] | Mapping[str, Any] | None = None,
     prior: Mapping[str, Any] | None = None,
+    sampling_weights: Mapping[str, Any] | None = None,
+    weight_scaling: Literal["none", "size", "effective", "gk"] = "none",
+    weights_are: Literal["conditional", "unconditional"] = "conditional",
+    strata: Any = None,
     control: Mapping[str, Any] | None = None,
     progress: Progress = False,
     n_threads: int | None = None,
@@ -61,15 +65,20 @@ def clmm(
         share a name, as ``(1 |p| judge)``.
     n_quad : int, optional
         Nodes of adaptive Gauss-Hermite quadrature for each random effect, for one grouping factor
-        with up to three of them; 1, the default, is Laplace's approximation.
+        with up to three of them or two nested ones with one each; 1, the default, is Laplace's
+        approximation.
     nAGQ : int, optional
         R's name of ``n_quad``.
     weights : str or array, optional
         Factors of the rows' log-likelihoods, such as how often a row occurs.
     prior : dict, optional
         Prior densities (`ranef.priors`) of ``"fixef"`` (effects on the location), ``"fixef:x"``,
-        ``"cov"``, ``"cov:judge"`` or ``"cov:scale:judge"``; where categories separate ``{"fixef":
-        priors.Normal(sd=2.5)}``. The estimates are posterior modes.
+        ``"thresholds"`` (their parameters), ``"nominal"``, ``"scale"``, ``"cov"``, ``"cov:judge"``
+        or ``"cov:scale:judge"``; where categories separate ``{"fixef": priors.Normal(sd=2.5)}``.
+        The estimates are posterior modes.
+    sampling_weights, weight_scaling, weights_are, strata
+        Weights of a survey for rows and levels of grouping factors, as in `glmer`; standard errors
+        are robust.
     offset, subset, na_action, contrasts, start, control, progress, n_threads
         As in `glmer`.
 
@@ -112,6 +121,10 @@ def clmm(
         contrasts=contrasts,
         start=start,
         prior=prior,
+        sampling_weights=sampling_weights,
+        weight_scaling=weight_scaling,
+        weights_are=weights_are,
+        strata=strata,
         control=control,
         progress=progress,
         n_threads=n_threads,

@@ -118,7 +118,8 @@ def glmer(
         Threads to use at most; by default one for each physical core. Results do not depend on it.
     prior : dict, optional
         Prior densities (`ranef.priors`) of ``"fixef"``, ``"fixef:x"``, ``"cov"``, ``"cov:g"``,
-        ``"disp"``, such as ``{"cov": priors.Gamma()}``; the estimates are posterior modes.
+        ``"disp"``, ``"zi"``, ``"shape"``, such as ``{"cov": priors.Gamma()}``; the estimates are
+        posterior modes.
     sampling_weights : dict, optional
         Columns (or arrays) of the sampling weights of ``"rows"`` and of the levels of grouping
         factors, as ``{"rows": "w1", "school": "w2"}``: how often a row counts within its school and

@@ -35,11 +35,12 @@ def accuracy_part(fit: MixedFit) -> CheckPart:
     try:
         check_quadrature(NODES[-1], *fit.integrated)
     except OptionError:
-        groups = len(fit.order.factors)
-        rows = fit.nobs / max(len(t.levels) for t in fit.terms)
+        order, design = fit.integrated
+        groups = len(order.factors)
+        rows = fit.nobs / max(len(t.levels) for t in design.random)
         nothing = pd.DataFrame({"nodes": [], "change": []})
         return CheckPart("laplace", title, "", nothing, no_quadrature_sentence(groups, rows))
-    effects = sum(s.size for s in fit.order.spans)
+    effects = sum(s.size for s in fit.integrated[0].spans)
     used = max(fit.n_quad, 1)
     nodes = sorted({k for k in NODES if effects < SEVERAL or k <= MOST_NODES} | {used})
     found = {k: quadrature_step(fit, k) for k in nodes}
@@ -55,9 +56,11 @@ def accuracy_part(fit: MixedFit) -> CheckPart:
 
 def _parameters(fit: MixedFit) -> list[str]:
     """What the parameters of a step are, in words."""
-    spans = zip(fit.order.spans, fit.terms, strict=True)
-    of_theta = [f"the variation of {t.group}" for s, t in spans for _ in range(s.theta_stop - s.theta_start)]
-    return [*of_theta, *fit.x_names, *((fit.spread_name,) if fit.spread_name else ())]
+    blocks = sorted(fit.covariance_blocks(), key=lambda b: b.span.theta_start)
+    of_theta = [f"the variation of {b.group}" for b in blocks for _ in range(b.span.theta_stop - b.span.theta_start)]
+    named = sorted(fit.coefficient_names, key=lambda own: own[2])
+    effects = [name if component == "cond" else f"{component}:{name}" for component, name, _ in named]
+    return [*of_theta, *effects, *((fit.spread_name,) if fit.spread_name else ())]
 
 
 def _farthest(step: Floats) -> float:

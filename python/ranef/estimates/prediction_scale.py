@@ -62,7 +62,8 @@ def marginal_variance(
     smooth function.
     """
     joint = fit.joint_covariance()
-    if joint is None or fit.n_quad == 0:
+    # random effects of other linear predictors are not averaged over here
+    if joint is None or fit.n_quad == 0 or fit.whole_order.n_theta != len(fit.theta):
         return mean_variance(fit, rows, masks)
     m, p = len(fit.theta), len(fit.beta)
     gradient = np.zeros((len(eta), m + p))

@@ -24,17 +24,19 @@ def with_beside(
     """The design with priors and sampling weights."""
     if not priors and asked is None:
         return design
-    if design.sums is not None or design.residual is not None or any(t.has_members for t in design.random):
+    # of all linear predictors
+    whole = replace(design, random=(*design.random, *(t for part in design.parts for t in part.random)))
+    if design.sums is not None or design.residual is not None or any(t.has_members for t in whole.random):
         raise OptionError(
             "priors and sampling weights are for models of rows in memory that are independent given the random "
             "effects: leave out correlation=, variance=, known() and mm(), and give the data as a frame."
         )
     if asked is None:
         return replace(design, priors=priors)
-    if not design.random:
+    if not whole.random:
         raise OptionError("sampling weights are for models with random effects.")
-    sampling = weighed(design, data, asked)
-    note = no_information(sampling, design)
+    sampling = weighed(whole, data, asked)
+    note = no_information(sampling, whole)
     notes = design.notes if note is None else (*design.notes, note)
     return replace(design, priors=priors, sampling=sampling, notes=notes)
 

@@ -2,11 +2,12 @@
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, DesignError, OptionError
@@ -29,9 +30,42 @@ from ranef.priors import (
 if TYPE_CHECKING:
     from ranef.families.family import Family
 
+Floats = NDArray[np.float64]
 Priors = tuple[tuple[str, Density], ...]
 
-KEYS = "fixef, fixef:NAME, cov, cov:GROUP, disp, shape, resid"
+KEYS = "fixef, fixef:NAME, cov, cov:GROUP, zi, disp, shape, resid, and thresholds, nominal, scale of clmm"
+
+#: Keys of coefficients, which may be anywhere on the line.
+OF_COEFFICIENTS = ("fixef", "zi", "thresholds", "nominal", "scale")
+
+#: What keys that a model does not have are of.
+NOT_THERE = {
+    "zi": "zero part",
+    "thresholds": "thresholds",
+    "nominal": "nominal effects",
+    "scale": "effects on the scale",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coefficients:
+    """Coefficients of a model of several linear predictors, one after the other in the core.
+
+    Attributes
+    ----------
+    names : tuple of str
+    first : int
+        Number of the first among all coefficients.
+    x : (n, k) array or None
+        Their columns; None where they have no unit to scale by.
+    logarithm : bool
+        Whether one alone is the logarithm of a positive parameter.
+    """
+
+    names: tuple[str, ...]
+    first: int
+    x: Floats | None = None
+    logarithm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +122,16 @@ def read_prior(prior: object) -> Priors:
     out: list[tuple[str, Density]] = []
     for key, value in prior.items():
         head, _, name = str(key).partition(":")
-        if head not in ("fixef", "cov", "disp", "shape", "resid", "zi") or (name and head not in ("fixef", "cov")):
+        known = (*OF_COEFFICIENTS, "cov", "disp", "shape", "resid")
+        if head not in known or (name and head not in ("fixef", "cov")):
             raise OptionError(f"prior has no key {key!r}; keys are {KEYS}.")
         for density in value if isinstance(value, list | tuple) else (value,):
-            allowed = OF_EFFECTS if head == "fixef" else OF_COVARIANCE if head == "cov" else OF_NUMBERS
+            of_coefficients = head in OF_COEFFICIENTS
+            allowed = OF_EFFECTS if of_coefficients else OF_COVARIANCE if head == "cov" else OF_NUMBERS
             if not isinstance(density, Density):
                 raise ArgumentTypeError(
                     f"prior[{key!r}] must be a density of ranef.priors such as "
-                    f"priors.{'Normal(sd=2.5)' if head == 'fixef' else 'Gamma()'}, not {density!r}."
+                    f"priors.{'Normal(sd=2.5)' if of_coefficients else 'Gamma()'}, not {density!r}."
                 )
             if not isinstance(density, allowed):
                 raise OptionError(
@@ -106,9 +142,23 @@ def read_prior(prior: object) -> Priors:
     return tuple(out)
 
 
-def core_prior(design: Design, order: TermOrder, family: "Family | None") -> CorePrior | None:
-    """The priors of a design as the core takes them; None without any. ``family`` is None for a
-    linear model.
+def core_prior(
+    design: Design,
+    order: TermOrder,
+    family: "Family | None",
+    others: Mapping[str, Coefficients] | None = None,
+) -> CorePrior | None:
+    """The priors of a design as the core takes them; None without any.
+
+    Parameters
+    ----------
+    design : Design
+    order : TermOrder
+    family : Family or None
+        None for a linear model, and for one of several linear predictors.
+    others : dict, optional
+        Of a model of several linear predictors the coefficients beside those of the first, by the
+        keys of their priors.
     """
     if not design.priors:
         return None
@@ -118,12 +168,14 @@ def core_prior(design: Design, order: TermOrder, family: "Family | None") -> Cor
     # of several priors of one fixed effect that of its name counts
     named = {key.partition(":")[2] for key, _ in design.priors if key.startswith("fixef:")}
     groups = {key.partition(":")[2] for key, _ in design.priors if key.startswith("cov:")}
+    linear = family is None and others is None
     for key, density in design.priors:
         head, _, name = key.partition(":")
-        if family is not None and density.relative:
+        if density.relative and not linear:
             raise OptionError(f"prior[{key!r}]: relative=True is for lmer, whose parameters have the unit of sigma.")
         if head == "fixef":
-            effects.append(_of_effects(design, key, name, density, named, family is None))
+            own = Coefficients(design.x_names, 0, design.x)
+            effects.append(_of_effects(own, key, name, density, named, linear))
         elif head == "cov":
             found = [f for f in design.random if name in ("", f.group) and (name or f.group not in groups)]
             if name and not found:
@@ -132,6 +184,8 @@ def core_prior(design: Design, order: TermOrder, family: "Family | None") -> Cor
                 for place, i in enumerate(members):
                     if any(design.random[i] is f for f in found):
                         terms += _of_term(key, density, factor, place, len(design.random[i].names))
+        elif others is not None:
+            effects.append(_of_others(others.get(key), key, density))
         else:
             numbers.append((0, _of_number(key, head, density, family)))
     return CorePrior(terms, effects, numbers)
@@ -143,11 +197,33 @@ def _no_name(key: str, name: str, known: list[str], what: str) -> str:
     return f"prior[{key!r}]: the model has no {what} {name!r}; it has {', '.join(dict.fromkeys(known))}.{hint}"
 
 
-def _of_effects(design: Design, key: str, name: str, density: Density, named: set[str], linear: bool) -> CoreEffects:
-    names = list(design.x_names)
+def _of_others(held: Coefficients | None, key: str, density: Density) -> CoreEffects:
+    """Of coefficients of another linear predictor than the first."""
+    if held is None:
+        raise OptionError(f"prior[{key!r}]: the model has no {NOT_THERE.get(key, 'extra parameter')}.")
+    if not held.names:
+        raise OptionError(f"prior[{key!r}]: what it is of is held at a value.")
+    if isinstance(density, Normal | StudentT):
+        return _of_effects(held, key, "", density, set(), False)
+    if not held.logarithm:
+        raise OptionError(
+            f"prior[{key!r}]: {type(density).__name__} is the density of one positive parameter, and there are the "
+            f"coefficients {', '.join(held.names)}, which take priors.Normal or priors.StudentT."
+        )
+    law = _law(density)
+    # the coefficient is the logarithm of what the density is of
+    number = CoreNumber(law.name, law.numbers, "exp_square" if law.of == "square" else "exp")
+    return CoreEffects([held.first], [0.0], [number], None, None, False)
+
+
+def _of_effects(
+    held: Coefficients, key: str, name: str, density: Density, named: set[str], linear: bool
+) -> CoreEffects:
+    names = list(held.names)
     if name and name not in names:
         raise OptionError(_no_name(key, name, names, "fixed effect"))
     columns = [names.index(name)] if name else [j for j, n in enumerate(names) if n not in named]
+    places = [held.first + j for j in columns]
     if not names:
         raise OptionError(f"prior[{key!r}]: the model has no fixed effects.")
     assert isinstance(density, Normal | StudentT)
@@ -162,43 +238,46 @@ def _of_effects(design: Design, key: str, name: str, density: Density, named: se
         if not isinstance(value, tuple):
             return [float(value)] * len(columns)
         if len(value) != count:
-            raise OptionError(
-                f"prior[{key!r}]: {what} has {len(value)} values for {count} fixed effect{'s' if count > 1 else ''}."
-            )
+            raise OptionError(f"prior[{key!r}]: {what} has {len(value)} values for {count} {_counted(key, count)}.")
         return [float(value[0 if name else j]) for j in columns]
 
     def part(matrix: Any, what: str) -> list[float]:
         m = np.asarray(matrix, dtype=np.float64)
         if len(m) != count:
             raise OptionError(
-                f"prior[{key!r}]: {what} is of order {len(m)} for {count} fixed effect{'s' if count > 1 else ''} "
+                f"prior[{key!r}]: {what} is of order {len(m)} for {count} {_counted(key, count)} "
                 f"({', '.join([name] if name else names)})."
             )
         rows = [0] if name else columns
         return [float(v) for v in m[np.ix_(rows, rows)].ravel()]
 
     mean = spread(density.mean, "mean")
-    unit = _units(design, columns) if density.autoscale else [1.0] * len(columns)
+    unit = _units(held.x, columns) if density.autoscale and held.x is not None else [1.0] * len(columns)
     if isinstance(density, Normal):
         if density.cov is not None:
             matrix = part(density.cov, "cov")
         else:
             sds = [s / u for s, u in zip(spread(density.sd, "sd"), unit, strict=True)]
             matrix = [float(v) for v in np.diag(np.square(sds)).ravel()]
-        return CoreEffects(columns, mean, [], matrix, None, density.relative)
+        return CoreEffects(places, mean, [], matrix, None, density.relative)
     if density.joint:
         scale = density.scale
         is_matrix = isinstance(scale, tuple) and isinstance(scale[0], tuple)
         matrix = part(scale, "scale") if is_matrix else np.diag(spread(scale, "scale")).ravel().tolist()
-        return CoreEffects(columns, mean, [], matrix, density.df, False)
+        return CoreEffects(places, mean, [], matrix, density.df, False)
     scales = [s / u for s, u in zip(spread(density.scale, "scale"), unit, strict=True)]
     each = [CoreNumber("t", [density.df, 0.0, s]) for s in scales]
-    return CoreEffects(columns, mean, each, None, None, False)
+    return CoreEffects(places, mean, each, None, None, False)
 
 
-def _units(design: Design, columns: list[int]) -> list[float]:
+def _counted(key: str, count: int) -> str:
+    word = "fixed effect" if key.startswith("fixef") else "coefficient"
+    return word if count == 1 else f"{word}s"
+
+
+def _units(x: Floats, columns: list[int]) -> list[float]:
     """Standard deviations of columns; 1 of a constant one."""
-    sd = np.std(design.x[:, columns], axis=0, ddof=1)
+    sd = np.std(x[:, columns], axis=0, ddof=1)
     return [float(s) if s > 0 else 1.0 for s in sd]
 
 
@@ -242,8 +321,8 @@ def _of_number(key: str, head: str, density: Density, family: "Family | None") -
     if family is None and head != "resid":
         raise OptionError(f"prior[{key!r}]: a linear model has 'resid', its residual standard deviation.")
     if family is not None:
-        if family.dispersion_name is None or head == "zi":
-            what = "zero inflation" if head == "zi" else "extra parameter"
+        if family.dispersion_name is None or head not in ("disp", "shape"):
+            what = NOT_THERE.get(head, "extra parameter")
             raise OptionError(f"prior[{key!r}]: the {family.name} model has no {what}.")
         if family.fixed_dispersion is not None:
             raise OptionError(f"prior[{key!r}]: the {family.dispersion_name} is held at a value.")
@@ -258,18 +337,24 @@ def _of_number(key: str, head: str, density: Density, family: "Family | None") -
     return _law(density)
 
 
-def see_that_priors_fit(design: Design, kept: Any, n_quad: int = 1) -> None:
-    """Refuse priors of what the model does not have."""
+def see_that_priors_fit(
+    design: Design, kept: Sequence[int], n_quad: int = 1, others: Mapping[str, Coefficients] | None = None
+) -> None:
+    """Refuse priors of what the model does not have; ``kept`` are the coefficients in use."""
     if not design.priors:
         return
     if n_quad == 0:
         raise OptionError("priors need Laplace's approximation or quadrature; leave out n_quad=0.")
-    if len(kept) < len(design.x_names) and any(key.startswith("fixef") for key, _ in design.priors):
-        dropped = [n for j, n in enumerate(design.x_names) if j not in kept]
-        raise DesignError(
-            f"fixed effects that others determine ({', '.join(dropped)}) cannot have a prior: leave them out of the "
-            "formula."
-        )
+    blocks = {"fixef": Coefficients(design.x_names, 0), **(others or {})}
+    for key in {key.partition(":")[0] for key, _ in design.priors} & set(blocks):
+        held = blocks[key]
+        dropped = [n for j, n in enumerate(held.names) if held.first + j not in kept]
+        if dropped:
+            what = "fixed effects" if key == "fixef" else "coefficients"
+            raise DesignError(
+                f"{what} that others determine ({', '.join(dropped)}) cannot have a prior: leave them out of the "
+                "formula."
+            )
 
 
 def prior_texts(priors: Priors) -> str:

@@ -24,6 +24,7 @@ from ranef.fit.system import build_generalized_system
 
 if TYPE_CHECKING:
     from ranef._core import GeneralizedFit, LinearSolution
+    from ranef.fit.components.system import JoinedModel
 
 Floats = NDArray[np.float64]
 
@@ -53,6 +54,57 @@ def robust_covariance(
     return sandwich(bread[np.ix_(place, place)], scores, strata)
 
 
+def robust_joint_covariance(model: "JoinedModel", found: "GeneralizedFit", how: tuple[int, str]) -> Floats | None:
+    """The same of a model of several linear predictors, in the core's order."""
+    sampling, bread = model.design.sampling, found.covariance
+    if sampling is None or sampling.top is None or bread is None or found.solution is None:
+        return None
+    at = found.solution.theta, found.solution.beta, tuple(model.system().kept), *how
+    scores, strata = [], []
+    for rows in _rows_of_clusters(next(t.codes for t in model.design.random if t.group == sampling.top)):
+        scores.append(score_of_rows(model, rows, at))
+        strata.append(0 if sampling.strata is None else int(sampling.strata[rows[0]]))
+    return sandwich(bread, np.array(scores), np.array(strata, dtype=np.intp))
+
+
+def score_of_rows(model: "JoinedModel", rows: NDArray[np.intp], at: tuple[Any, ...]) -> Floats:
+    """Gradient (k,) of the log likelihood of some rows, without priors, in theta and the
+    coefficients in use, as the core has them.
+
+    Parameters
+    ----------
+    model : JoinedModel
+    rows : (m,) int array
+    at : (theta, beta, kept, n_quad, curvature)
+        Both as the core has them, and the numbers of the coefficients in use.
+    """
+    theta, values, kept, n_quad, curvature = at
+    beta = np.zeros(model.n_columns)
+    beta[list(kept)] = values
+    part = model.of_rows(rows)
+    # few rows: columns may depend on each other there
+    system = replace(part, design=replace(part.design, priors=())).system(all_columns=True)
+    m = len(theta)
+    gradient = system.evaluate(theta, beta, None, n_quad, curvature, 1).gradient
+    return np.asarray(-0.5 * gradient[[*range(m), *(m + j for j in kept)]])
+
+
+def joint_log_prior(model: "JoinedModel", found: "GeneralizedFit", how: tuple[int, str]) -> float:
+    """Log density of the priors of a model of several linear predictors at the estimates; 0
+    without.
+    """
+    if not model.design.priors or found.solution is None:
+        return 0.0
+    bare = replace(model, design=replace(model.design, priors=())).system()
+    there = bare.evaluate(found.solution.theta, found.solution.beta, None, *how, 1)
+    return log_prior(found.ending.objective, there.objective)
+
+
+def _rows_of_clusters(codes: NDArray[Any]) -> list[NDArray[np.intp]]:
+    parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    return [rows for rows in parts if len(rows)]
+
+
 def cluster_scores(
     design: Design,
     order: TermOrder,
@@ -64,14 +116,9 @@ def cluster_scores(
 ) -> tuple[Floats, NDArray[np.intp]]:
     """Gradient (clusters, k) of the weighted log likelihood of every cluster, and their strata."""
     theta, beta, dispersion, n_quad, curvature = at
-    rows_of = np.argsort(codes, kind="stable")
-    counts = np.bincount(codes)
-    parts = np.split(rows_of, np.cumsum(counts)[:-1])
     whole = design.x[:, list(kept)]
     out, strata = [], []
-    for rows in parts:
-        if not len(rows):
-            continue
+    for rows in _rows_of_clusters(codes):
         part = design_of_rows(design, rows)
         system = build_generalized_system(part, order, family, 1)
         # as in `fit.scores`: columns of X that others determine within a cluster

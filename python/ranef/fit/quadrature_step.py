@@ -23,17 +23,18 @@ def quadrature_step(fit: MixedFit, n_quad: int) -> tuple[float, Floats]:
     -------
     objective : float
     step : (k,) array
-        In standard errors of theta (lme4's order), the fixed effects and the logarithm of an
-        estimated dispersion; NaN where there is no standard error.
+        In standard errors of theta (lme4's order), all coefficients as the core has them and the
+        logarithm of an estimated dispersion; NaN where there is no standard error.
     """
     assert isinstance(fit, GlmmFit)
     system = fit.system.get(fit.n_threads)
     found = system.evaluate(fit.core_theta, fit.core_beta, fit.core_dispersion, n_quad, fit.curvature, fit.n_threads)
-    covariance, m = fit.joint_vcov, len(fit.theta)
-    count = m + len(fit.beta) + fit.dispersion_estimated
+    covariance, order = fit.joint_covariance(), fit.integrated[0]
+    m = order.n_theta
+    count = m + len(fit.core_beta) + fit.dispersion_estimated
     if covariance is None or len(covariance) != count:
         return found.objective, np.full(count, np.nan)
-    gradient = np.concatenate([found.gradient[:m][fit.order.theta_of_core], found.gradient[m:count]])
+    gradient = np.concatenate([found.gradient[:m][order.theta_of_core], found.gradient[m:count]])
     known = ~np.isnan(np.diagonal(covariance))
     step = np.full(count, np.nan)
     own = covariance[np.ix_(known, known)]

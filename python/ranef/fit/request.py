@@ -198,7 +198,7 @@ class ModelRequest:
         design = sums
         if design is None:
             design, kind = self._design()
-        design = self._beside(design)
+        design = self.with_beside(design)
         if self.response is not None:
             design = design.with_rows(y=replaced_response(self.response, design))
         order = order_terms(design.random)
@@ -209,7 +209,7 @@ class ModelRequest:
     def _sampling(self) -> SamplingRequest | None:
         return read_sampling(self.sampling_weights, self.weight_scaling, self.weights_are, self.strata)
 
-    def _beside(self, design: Design) -> Design:
+    def with_beside(self, design: Design) -> Design:
         """The design with priors and sampling weights."""
         return with_beside(design, self.data, self.prior or (), self._sampling())
 

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.fit.components.several import SeveralPredictorsFit
 from ranef.fit.generalized import GlmmFit
-from ranef.fit.ordinal.fit import score_of_rows
-from ranef.fit.ordinal.record import OrdinalFit
+from ranef.fit.pseudo_likelihood import score_of_rows
 from ranef.fit.record import MixedFit
 from ranef.fit.refits.row_subset import design_of_rows
 from ranef.fit.system import build_generalized_system
@@ -26,12 +26,14 @@ def row_score(fit: MixedFit, rows: NDArray[np.intp]) -> Floats:
     Returns
     -------
     (k,) array
-        In theta (lme4's order), the fixed effects and the logarithm of an estimated dispersion, or
-        all extra parameters of ordered categories.
+        In theta (lme4's order), the fixed effects and the logarithm of an estimated dispersion; of
+        several linear predictors in theta of all random terms and all coefficients.
     """
     assert isinstance(fit, GlmmFit)
-    if isinstance(fit, OrdinalFit):
-        return score_of_rows(fit, rows)
+    if isinstance(fit, SeveralPredictorsFit):
+        at = fit.whole_theta, fit.whole_beta, fit.core_columns, fit.n_quad, fit.curvature
+        score, m = score_of_rows(fit.whole, rows, at), len(fit.whole_theta)
+        return score[[*fit.whole.order.theta_of_core, *range(m, len(score))]]
     design = design_of_rows(fit.design, rows)
     system = build_generalized_system(design, fit.order, fit.family, 1)
     # Within a cluster columns of X may be combinations of others, and the core keeps a part of

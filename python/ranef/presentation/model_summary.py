@@ -263,7 +263,7 @@ def _beside(fit: MixedFit) -> tuple[str, ...]:
         if held.top is None:
             errors = "standard errors are those of the model, as crossed factors leave no independent clusters"
         else:
-            count = next(t.n_groups for t in fit.terms if t.group == held.top)
+            count = next(t.n_groups for t in fit.integrated[1].random if t.group == held.top)
             errors = f"standard errors are robust ({count} clusters of {held.top})"
         out.append(f"sampling weights of {of}{scaled}: a pseudo-likelihood; {errors}.")
     return tuple(out)

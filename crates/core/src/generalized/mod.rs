@@ -6,6 +6,7 @@ mod design;
 mod fit;
 mod laplace;
 mod nested;
+mod newton;
 mod outer;
 mod parameters;
 mod penalty;

@@ -1,4 +1,5 @@
-//! Adaptive Gauss-Hermite quadrature for two nested grouping factors with one effect each.
+//! Adaptive Gauss-Hermite quadrature for two nested grouping factors with one effect each, which
+//! may act on different linear predictors.
 //!
 //! Given the effect u of an outer level the inner effects v_j within it are independent, so that
 //! the sum over the product rule of a whole outer group is one over the nodes of u of products over
@@ -18,7 +19,7 @@ use super::design::sum;
 use super::pirls::Modes;
 use super::quadrature::{Nodes, Rule, Shape, CHUNK};
 use super::system::{Effects, GlmmSystem};
-use crate::families::{Batch, Derivatives, MoreDerivatives};
+use crate::families::{pair, Batch, Derivatives, KernelOut, KernelRows, MoreDerivatives};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -65,8 +66,7 @@ impl GlmmSystem {
     /// with one each.
     pub fn allows_quadrature(&self) -> bool {
         match &self.effects[..] {
-            [f] if self.family.kernel().is_some_and(|k| !k.has_own_curvature()) => f.k <= 3,
-            _ if self.family.kernel().is_some() => false,
+            _ if self.family.kernel().is_some_and(|k| k.has_own_curvature()) => false,
             [f] => f.k <= 3,
             [f, g] => f.k == 1 && g.k == 1 && self.nesting().is_some(),
             _ => false,
@@ -178,6 +178,7 @@ impl Modes {
         chunks.push(from..n_outer);
         let (lam_i, lam_o) = (self.lambda[inner][0], self.lambda[outer][0]);
         let row_of = |f: usize, l: usize| g.layout.first_row(f, l);
+        let predictors = g.family.kernel().map_or(1, |k| k.predictors());
         let layout = |outers: &Range<usize>| -> (Vec<Group>, Vec<Inner>) {
             let mut inners = Vec::new();
             let mut groups = Vec::new();
@@ -221,7 +222,7 @@ impl Modes {
         let mut gamma: Vec<Vec<f64>> = vec![vec![0.0]; 2];
         let mut out = Nodes {
             log_l: 0.0,
-            r: vec![0.0; g.n],
+            r: vec![0.0; predictors * g.n],
             g: vec![0.0; self.u.len()],
             gamma: Vec::new(),
             l_d: vec![0.0; g.n_extras()],
@@ -235,10 +236,12 @@ impl Modes {
             gamma[inner][0] += part.gamma[0];
             gamma[outer][0] += part.gamma[1];
             let mut at = 0;
-            for i in &inners {
-                let n = i.rows.len();
-                out.r[i.rows.clone()].copy_from_slice(&part.r[at..at + n]);
-                at += n;
+            for c in 0..predictors {
+                for i in &inners {
+                    let n = i.rows.len();
+                    out.r[c * g.n..][i.rows.clone()].copy_from_slice(&part.r[at..at + n]);
+                    at += n;
+                }
             }
             for ((o, group), &[g_o, n_oo]) in outers.zip(&groups).zip(&part.outer) {
                 let q_oo = n_oo / (group.s * group.s);
@@ -277,8 +280,13 @@ impl Modes {
         let gathered =
             |v: &[f64]| -> Vec<f64> { inners.iter().flat_map(|i| v[i.rows.clone()].iter().copied()).collect() };
         let effect = |e: &Effects| if e.z.is_empty() { Vec::new() } else { gathered(&e.z) };
-        let (y, w, fixed) = (gathered(&g.y), gathered(&g.weights), gathered(&self.eta_fixed));
+        let (y, w) = (gathered(&g.y), gathered(&g.weights));
+        // of every predictor, one after the other
+        let fixed: Vec<f64> = self.eta_fixed.chunks_exact(g.n).flat_map(gathered).collect();
         let (zi, zo) = (effect(&g.effects[inner]), effect(&g.effects[outer]));
+        let of = |f: usize| g.effects[f].of.first().map_or(0, |c| c * n);
+        let (at_i, at_o) = (of(inner), of(outer));
+        let all = fixed.len();
         let mut own = Vec::with_capacity(m);
         let mut at = 0;
         for i in inners {
@@ -292,34 +300,38 @@ impl Modes {
                 r[rows.clone()].iter().zip(&z[rows]).map(|(r, z)| r * z).sum()
             }
         };
-        let add = |eta: &mut [f64], z: &[f64], rows: Range<usize>, v: f64| {
+        let add = |eta: &mut [f64], at: usize, z: &[f64], rows: Range<usize>, v: f64| {
+            let eta = &mut eta[at..at + n];
             if z.is_empty() {
                 eta[rows].iter_mut().for_each(|e| *e += v);
             } else {
                 eta[rows.clone()].iter_mut().zip(&z[rows]).for_each(|(e, z)| *e += v * z);
             }
         };
-        let mut eta = vec![0.0; n];
-        let (mut base, mut l, mut wo, mut dwo) = (vec![0.0; n], vec![0.0; n], vec![0.0; n], vec![0.0; n]);
+        let (mut eta, mut base, mut l) = (vec![0.0; all], vec![0.0; all], vec![0.0; n]);
+        let predictors = g.family.kernel().map_or(1, |k| k.predictors());
+        let (mut wo, mut dwo) = (vec![0.0; (pair(predictors - 1, predictors - 1) + 1) * n], vec![0.0; n]);
+        let random = vec![true; predictors];
+        let order: Vec<u32> = inners.iter().flat_map(|i| g.order[i.rows.clone()].iter().copied()).collect();
         let second = |of: usize| vec![0.0; if n_extras > 0 { of * n } else { 0 }];
         let mut more = [second(1), second(1)];
         let mut by_extra = [second(n_extras), second(n_extras), second(n_extras), second(n_extras)];
-        let mut r_all = vec![0.0; n * nodes];
+        let mut r_all = vec![0.0; all * nodes];
         let mut t = vec![0.0; m * nodes];
         let (mut zr, mut zor, mut v) = (t.clone(), t.clone(), t.clone());
         // derivatives by the extra parameters, by node, and their expectations over the inner nodes
         let mut l_d = vec![0.0; n_extras * m * nodes];
         let mut inside_l_d = l_d.clone();
         let mut inside = vec![Inside::default(); m * nodes];
-        let mut r_mean = vec![0.0; n * nodes];
+        let mut r_mean = vec![0.0; all * nodes];
         let mut weights = vec![0.0; nodes];
         for a in 0..nodes {
             base.copy_from_slice(&fixed);
             for group in groups {
                 let step = root2 * group.far * rule.node(a) / group.s;
                 for j in group.inner.clone() {
-                    add(&mut base, &zo, own[j].clone(), lam_o * (group.mode + step));
-                    add(&mut base, &zi, own[j].clone(), lam_i * (inners[j].mode - inners[j].slope * step));
+                    add(&mut base, at_o, &zo, own[j].clone(), lam_o * (group.mode + step));
+                    add(&mut base, at_i, &zi, own[j].clone(), lam_i * (inners[j].mode - inners[j].slope * step));
                     for b in 0..nodes {
                         let own = root2 * inners[j].far * rule.node(b) / inners[j].root_d;
                         v[j * nodes + b] = inners[j].mode - inners[j].slope * step + own;
@@ -329,23 +341,28 @@ impl Modes {
             for b in 0..nodes {
                 eta.copy_from_slice(&base);
                 for (i, rows) in inners.iter().zip(&own) {
-                    add(&mut eta, &zi, rows.clone(), lam_i * root2 * i.far * rule.node(b) / i.root_d);
+                    add(&mut eta, at_i, &zi, rows.clone(), lam_i * root2 * i.far * rule.node(b) / i.root_d);
                 }
-                let r = &mut r_all[b * n..(b + 1) * n];
+                let r = &mut r_all[b * all..(b + 1) * all];
                 let batch = Batch { y: &y, w: &w, eta: &eta, extras: &self.extras };
-                g.family.derivatives(batch, Derivatives { l: &mut l, r, wo: &mut wo, dwo: &mut dwo });
+                if let Some(kernel) = g.family.kernel() {
+                    let rows = KernelRows { y: &y, w: &w, eta: &eta, order: &order, random: &random };
+                    kernel.derivatives(rows, KernelOut { l: &mut l, r, w: &mut wo, t: &mut [] });
+                } else {
+                    g.family.derivatives(batch, Derivatives { l: &mut l, r, wo: &mut wo, dwo: &mut dwo });
+                }
                 if n_extras > 0 {
                     let ([w, dw], [w_d, ld, r_d, wo_d]) = (&mut more, &mut by_extra);
                     g.family.more_derivatives(batch, MoreDerivatives { w, dw, w_d, l_d: ld, r_d, wo_d });
                 }
-                let r = &r_all[b * n..(b + 1) * n];
+                let r = &r_all[b * all..(b + 1) * all];
                 for (j, rows) in own.iter().enumerate() {
                     let at = j * nodes + b;
                     let exponent = (sum(&l[rows.clone()]) - 0.5 * v[at] * v[at]) / inners[j].weight;
                     let value = rule.log_weight(b) + exponent;
                     t[at] = if value.is_finite() { value } else { f64::NEG_INFINITY };
-                    zr[at] = times(&zi, r, rows.clone());
-                    zor[at] = times(&zo, r, rows.clone());
+                    zr[at] = times(&zi, &r[at_i..at_i + n], rows.clone());
+                    zor[at] = times(&zo, &r[at_o..at_o + n], rows.clone());
                     for (e, ld) in by_extra[1].chunks_exact(n.max(1)).enumerate() {
                         l_d[e * m * nodes + at] = sum(&ld[rows.clone()]);
                     }
@@ -360,7 +377,6 @@ impl Modes {
                     continue;
                 };
                 out.log = log;
-                let mean = &mut r_mean[a * n..(a + 1) * n][rows.clone()];
                 for (b, (&p, at)) in weights.iter().zip(here).enumerate() {
                     if p == 0.0 {
                         continue;
@@ -373,15 +389,18 @@ impl Modes {
                     for e in 0..n_extras {
                         inside_l_d[(e * nodes + a) * m + j] += p * l_d[e * m * nodes + at];
                     }
-                    let r = &r_all[b * n..(b + 1) * n][rows.clone()];
-                    mean.iter_mut().zip(r).for_each(|(m, r)| *m += p * r);
+                    let (mean, r) = (&mut r_mean[a * all..(a + 1) * all], &r_all[b * all..(b + 1) * all]);
+                    for c in (0..all).step_by(n.max(1)) {
+                        let mean = &mut mean[c..c + n][rows.clone()];
+                        mean.iter_mut().zip(&r[c..c + n][rows.clone()]).for_each(|(m, r)| *m += p * r);
+                    }
                 }
             }
         }
         let mut out = Part {
             log_l: 0.0,
             l_d: vec![0.0; n_extras],
-            r: vec![0.0; n],
+            r: vec![0.0; all],
             inner: vec![[0.0; 3]; m],
             outer: vec![[0.0; 2]; groups.len()],
             gamma: [0.0; 2],
@@ -416,8 +435,11 @@ impl Modes {
                     *g_jj += p * e.hz;
                     *g_jo += p * e.h * rule.node(a);
                     let rows = own[j].clone();
-                    let from = &r_mean[a * n..(a + 1) * n][rows.clone()];
-                    out.r[rows].iter_mut().zip(from).for_each(|(o, r)| *o += p * r);
+                    let from = &r_mean[a * all..(a + 1) * all];
+                    for c in (0..all).step_by(n.max(1)) {
+                        let r = &from[c..c + n][rows.clone()];
+                        out.r[c..c + n][rows.clone()].iter_mut().zip(r).for_each(|(o, r)| *o += p * r);
+                    }
                 }
                 let h = u(a) - lam_o * outer_r;
                 *g_o += p * h;

@@ -1,5 +1,5 @@
-//! Penalised iteratively reweighted least squares: the modes of the random effects by damped Newton
-//! steps.
+//! Penalised iteratively reweighted least squares: the passes over the rows and the factors of a
+//! step towards the modes of the random effects.
 //!
 //! h(u) = -sum l_i(eta_i) + u'u/2 with eta = offset + X b + Z L u; with `profiled`, b is part of
 //! the unknowns.
@@ -12,7 +12,6 @@ use crate::crossprod::Gram;
 use crate::dense::kernels;
 use crate::families::{Batch, Derivatives, MoreDerivatives};
 use crate::layout::Lambda;
-use crate::watch::is_stopped;
 use rayon::prelude::*;
 
 /// Rows of one batch: the unit of work of a family and of its partial sums.
@@ -20,12 +19,6 @@ const BATCH: usize = 2048;
 /// Newton decrement at which the modes are taken for exact: what is left of their error enters
 /// gradients with its square root.
 pub(super) const EXACT: f64 = 1e-20;
-/// Newton decrement that must be reached.
-pub(super) const REQUIRED: f64 = 1e-12;
-/// Decrement below which rounding may hide that a step lowers h; the step is then taken without the
-/// comparison.
-pub(super) const TRUSTED: f64 = 1e-9;
-pub(super) const MAX_STEPS: usize = 200;
 
 /// Why the modes could not be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -344,115 +337,6 @@ impl Modes {
     /// Solves with the factor alone, in place.
     pub fn solve_plain(&self, a: &mut [f64]) {
         self.factor.solve(a, 1);
-    }
-
-    /// The modes at the present Lambda, fixed effects (unless `profiled`) and extra parameters,
-    /// from the present u. Returns h less the free part of the log-likelihood. The rows and the
-    /// factor (of observed weights) are left at the modes.
-    pub fn solve(&mut self, g: &GlmmSystem, profiled: bool) -> Result<f64, Failure> {
-        self.solve_to(g, profiled, EXACT)
-    }
-
-    /// The same, until the Newton decrement is below `enough`. What the last step would still have
-    /// gained is taken off.
-    pub fn solve_to(&mut self, g: &GlmmSystem, profiled: bool, enough: f64) -> Result<f64, Failure> {
-        let profiled = profiled && g.p() > 0;
-        if let Some(kernel) = g.family.kernel() {
-            return self.solve_several(g, kernel, profiled, enough);
-        }
-        self.set_fixed(g);
-        let mut h = self.rows_pass(g);
-        if !h.is_finite() {
-            self.u.fill(0.0);
-            h = self.rows_pass(g);
-        }
-        if !h.is_finite() {
-            return Err(if g.family.failure().is_some() { Failure::Family } else { Failure::Undefined });
-        }
-        let mut before = f64::INFINITY;
-        let mut u = self.u.clone();
-        let mut beta = self.beta.clone();
-        let mut first = true;
-        for _ in 0..MAX_STEPS {
-            if is_stopped() {
-                break;
-            }
-            g.random_transposed(&self.r, &mut self.zr);
-            g.layout.lambda_transposed_times(&self.lambda, &self.zr, 1, &mut self.grad);
-            self.grad.iter_mut().zip(&self.u).for_each(|(g, u)| *g -= u);
-            if profiled {
-                g.fixed_transposed(&self.r, &mut self.grad_beta);
-            }
-            // a step with the factor at hand, which belongs to parameters and modes nearby: as good
-            // as Newton's for the first, and good enough for a last one
-            let near = first || before < 1e-5;
-            if near && (self.held == Held::Border || (self.held == Held::Factor && !profiled)) {
-                let decrement = self.direction(profiled);
-                let last = decrement * (decrement / before).min(1.0) <= EXACT && decrement > EXACT;
-                if decrement.is_finite() && (first || last) {
-                    first = false;
-                    u.copy_from_slice(&self.u);
-                    beta.copy_from_slice(&self.beta);
-                    self.move_by(g, &u, &beta, 1.0, profiled);
-                    let trial = self.rows_pass(g);
-                    if trial <= h || (decrement < TRUSTED && trial.is_finite()) {
-                        h = trial;
-                        before = decrement;
-                        self.steps += 1;
-                        continue;
-                    }
-                    self.move_by(g, &u, &beta, 0.0, profiled);
-                    h = self.rows_pass(g);
-                }
-            }
-            first = false;
-            let mut expected = false;
-            if self.factorise_observed(g).is_err() {
-                // outside the region where h is convex: expected weights are never negative
-                expected = true;
-                self.more_pass(g);
-                self.factorise_expected(g)?;
-            }
-            if profiled && self.border(g, expected).is_err() {
-                if expected {
-                    return Err(Failure::NotPositive);
-                }
-                expected = true;
-                self.more_pass(g);
-                self.factorise_expected(g)?;
-                self.border(g, true)?;
-            }
-            let decrement = self.direction(profiled);
-            if !decrement.is_finite() {
-                return Err(Failure::NotPositive);
-            }
-            let settled = decrement <= enough || (decrement < REQUIRED && decrement > 0.1 * before);
-            if settled {
-                let left = if enough > EXACT { 0.5 * decrement } else { 0.0 };
-                return if expected && enough <= EXACT { Err(Failure::NotPositive) } else { Ok(h - left) };
-            }
-            before = decrement;
-            self.steps += 1;
-            // the step, halved until h falls
-            u.copy_from_slice(&self.u);
-            beta.copy_from_slice(&self.beta);
-            let mut t = 1.0;
-            loop {
-                self.move_by(g, &u, &beta, t, profiled);
-                let trial = self.rows_pass(g);
-                let fallen = trial <= h - 1e-4 * t * decrement;
-                let trusted = decrement < TRUSTED.max(1e-14 * h.abs()) && t == 1.0 && trial.is_finite();
-                if fallen || trusted {
-                    h = trial;
-                    break;
-                }
-                t *= if trial.is_finite() { 0.5 } else { 0.25 };
-                if t < 1e-14 || is_stopped() {
-                    return Err(if g.family.failure().is_some() { Failure::Family } else { Failure::NotPositive });
-                }
-            }
-        }
-        Err(Failure::NotPositive)
     }
 
     /// The step of the (bordered) system at hand from the present gradients, and its decrement.

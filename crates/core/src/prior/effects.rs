@@ -1,6 +1,6 @@
 //! Densities of fixed effects.
 
-use super::number::OfNumber;
+use super::number::NumberPrior;
 use super::LOG_2PI;
 use crate::dense::kernels;
 use crate::families::lgamma;
@@ -19,7 +19,7 @@ pub enum OfEffects {
         relative: bool,
     },
     /// Independent, each with a density of its own.
-    Each(Vec<OfNumber>),
+    Each(Vec<NumberPrior>),
     /// Multivariate Student's t with the inverse of its scale matrix and the log determinant of
     /// that matrix.
     Joint {

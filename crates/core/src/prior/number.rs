@@ -97,7 +97,7 @@ pub struct NumberPrior {
 }
 
 /// A function of a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
     /// The number itself.
     Itself,
@@ -105,6 +105,8 @@ pub enum Scale {
     Square,
     /// Its logarithm.
     Log,
+    /// The exponential of a multiple of it.
+    Exponential(f64),
 }
 
 impl NumberPrior {
@@ -119,6 +121,11 @@ impl NumberPrior {
             Scale::Log => {
                 let (v, d) = self.law.penalty(t.ln());
                 (v, d / t)
+            }
+            Scale::Exponential(by) => {
+                let e = (by * t).exp();
+                let (v, d) = self.law.penalty(e);
+                (v, by * e * d)
             }
         }
     }

@@ -112,8 +112,8 @@ fn derivatives_of_effect_densities() {
         OfEffects::Normal { precision: precision.clone(), log_det, relative: false },
         OfEffects::Joint { df: 3.0, precision, log_det },
         OfEffects::Each(vec![
-            OfNumber::StudentT { df: 4.0, mean: 0.0, scale: 1.5 },
-            OfNumber::Normal { mean: 0.0, sd: 2.0 },
+            NumberPrior { law: OfNumber::StudentT { df: 4.0, mean: 0.0, scale: 1.5 }, of: Scale::Itself },
+            NumberPrior { law: OfNumber::Gamma { shape: 2.5, rate: 0.7 }, of: Scale::Exponential(2.0) },
         ]),
     ];
     for law in laws {

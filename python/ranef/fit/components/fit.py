@@ -29,7 +29,9 @@ from ranef.fit.ending.convergence import Ending
 from ranef.fit.ending.messages import Trouble, fit_messages
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import TermOrder, order_terms
+from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
+from ranef.fit.pseudo_likelihood import joint_log_prior, robust_joint_covariance
 from ranef.fit.quadrature import check_quadrature
 from ranef.fit.refits.row_subset import design_of_rows
 from ranef.fit.start import parse_components_start
@@ -91,16 +93,18 @@ def fit_components(
     x = tuple(p.design.x for p in predictors)
     link = core_link(family)
     offsets = tuple(p.design.offset for p in predictors)
-    model = WholeModel(merged, order, pieces, x, offsets, family.kernel, link, zero)
+    keys, names = (tuple(p.key for p in predictors)), tuple(p.design.x_names for p in predictors)
+    model = WholeModel(merged, order, pieces, x, offsets, family.kernel, link, zero, keys, names)
     system = model.system()
+    see_that_priors_fit(merged, system.kept, likelihood.n_quad, model.other_coefficients)
     theta, beta = (None, None) if start is None else start
     if asked is not None:
-        columns = {p.key: p.design.x_names for p in predictors}
-        theta, beta = parse_components_start(asked, order, model.named(tuple(columns)).random, columns)
+        columns = dict(zip(keys, names, strict=True))
+        theta, beta = parse_components_start(asked, order, model.named(keys).random, columns)
         beta = None if beta is None else np.ascontiguousarray(beta[np.asarray(system.kept, dtype=np.intp)])
     how = likelihood.n_quad, likelihood.curvature
     apart = None
-    if start is None and asked is None:
+    if start is None and asked is None and not merged.priors and merged.sampling is None:
         kept = np.asarray(system.kept, dtype=np.intp)
         apart = fitted_apart(model, kept, *how, control, n_threads, progress)
     if apart is None:
@@ -156,6 +160,7 @@ def _record(
         widest = widest_effects(model, tuple(parts), system, solution, likelihood.curvature)
         limits = replace(limits, apart=why_no_optimum(family, zero, parts, merged.y, widest))
     convergence = component_convergence(found, ending, model, tuple(parts), theta, limits.sentences)
+    how = likelihood.n_quad, likelihood.curvature
     common: dict[str, Any] = {
         "mu": np.full(n, np.nan),
         "reml": False,
@@ -163,6 +168,7 @@ def _record(
         "n_quad": likelihood.n_quad,
         "curvature": likelihood.curvature,
         "objective": objective,
+        "log_prior": joint_log_prior(model, found, how),
         "hessian": None,
         "joint_vcov": None,
         "gradient": found.ending.gradient,
@@ -173,6 +179,8 @@ def _record(
         "sigma": 1.0,
         "messages": (),
     }
+    robust = robust_joint_covariance(model, found, how)
+    vcov = vcov if robust is None else robust
     made: list[dict[str, Any]] = []
     blocks = blocks_of(system.kept, [x.shape[1] for x in model.x])
     for c, (predictor, block) in enumerate(zip(predictors, blocks, strict=True)):

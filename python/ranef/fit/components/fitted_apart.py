@@ -130,6 +130,8 @@ def _part(model: WholeModel, predictors: Sequence[int], rows: Ints) -> WholeMode
         x=tuple(np.asfortranarray(model.x[c][rows]) for c in predictors),
         offsets=tuple(None if (o := model.offsets[c]) is None else np.ascontiguousarray(o[rows]) for c in predictors),
         zero=POSITIVE[model.zero],
+        keys=tuple(model.keys[c] for c in predictors),
+        names=tuple(model.names[c] for c in predictors),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.fit.beside import effects_of
 from ranef.fit.components.design import Piece, Predictor
 from ranef.fit.components.system import JoinedModel
 from ranef.fit.order import TermOrder, by_term, relative_factor, theta_of_factors
@@ -70,7 +71,7 @@ def predictor_fields(
     """
     theta = solution.theta[model.order.theta_of_core]
     factors = {s.formula: relative_factor(s, theta) for s in model.order.spans}
-    b, u = by_term(model.order, solution.b), by_term(model.order, solution.u)
+    b, u = (effects_of(model.design, model.order, by_term(model.order, v)) for v in (solution.b, solution.u))
     effects = {s.formula: (b[i], u[i]) for i, s in enumerate(model.order.spans)}
     shapes, modes, spherical = own_effects(number, model.pieces, factors, effects)
     k, names = len(block.kept), predictor.design.x_names

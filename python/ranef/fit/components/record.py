@@ -42,8 +42,8 @@ class ComponentsFit(SeveralPredictorsFit):
 
     @property
     def check_panels(self) -> tuple[str, ...]:
-        """Bends and quadrature are for one linear predictor."""
-        return ("uniform", "spread", "values", "effects")
+        """All but bends of the effects."""
+        return ("uniform", "spread", "values", "effects", "accuracy")
 
     @property
     def fixed_heading(self) -> str:

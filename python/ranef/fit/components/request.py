@@ -12,7 +12,7 @@ from ranef.design.parts import without_response
 from ranef.design.record import Design
 from ranef.errors import DataError, FormulaError, OptionError
 from ranef.families.family import Family
-from ranef.fit.components.design import designs_of
+from ranef.fit.components.design import designs_of, together
 from ranef.fit.components.fit import fit_components
 from ranef.fit.components.record import ComponentsFit
 from ranef.fit.control import FitControl, refuse_iterative
@@ -50,8 +50,6 @@ def fitted_components(request: "GlmmRequest", control: FitControl, n_threads: in
     """Parse, build the designs and fit."""
     family = request.family
     refuse_iterative(control, "models with several linear predictors")
-    if request.prior or request.sampling_weights is not None:
-        raise OptionError("priors and sampling weights are for models with one linear predictor.")
     table = Table.from_data(request.data)
     formula = parse_formula(request.fixed_formula)
     if formula.has_dot:
@@ -64,6 +62,16 @@ def fitted_components(request: "GlmmRequest", control: FitControl, n_threads: in
     if request.response is not None:
         design = design.with_rows(y=replaced_response(request.response, design))
     predictors = (replace(predictors[0], design=design), *predictors[1:])
+    if request.prior or request.sampling_weights is not None:
+        terms, _ = together(predictors)
+        whole = request.with_beside(replace(design, random=terms))
+        if whole.sampling is not None and family.support == "proportion":
+            raise OptionError(
+                "sampling weights of rows with numbers of trials are not fitted with several linear predictors: give a "
+                "row for each trial."
+            )
+        design = replace(design, priors=whole.priors, sampling=whole.sampling, notes=whole.notes)
+        predictors = (replace(predictors[0], design=design), *predictors[1:])
     likelihood = Likelihood(family, kind, int(request.n_quad), "observed")
     if request.n_quad == 0:
         raise OptionError(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ranef.design.membership import for_core
 from ranef.design.record import Design
 from ranef.errors import OptionError
+from ranef.fit.beside import effects_of
 from ranef.fit.components.predictor_records import own_theta
 from ranef.fit.components.system import JoinedModel
 from ranef.fit.components.variance import predictor_variance
@@ -136,6 +137,20 @@ class SeveralPredictorsFit(PredictorFit):
         return tuple((p.key, name, at.start + j) for p, at in made for j, name in enumerate(p.x_names))
 
     @property
+    def core_columns(self) -> tuple[int, ...]:
+        """Numbers of the coefficients that the core has among all."""
+        ends = np.cumsum([0, *(len(p.design.x_names) for p in self.predictors)]).tolist()
+        return tuple(first + j for p, first in zip(self.predictors, ends, strict=False) for j in p.kept)
+
+    def joint_covariance(self) -> Floats | None:
+        """Covariance of theta of all random terms (lme4's order) and all coefficients."""
+        if self.whole_vcov is None:
+            return None
+        m = len(self.whole_theta)
+        place = np.concatenate([self.whole.order.theta_of_core, np.arange(m, len(self.whole_vcov))]).astype(np.intp)
+        return np.asarray(self.whole_vcov[np.ix_(place, place)])
+
+    @property
     def whole_order(self) -> TermOrder:
         """Of all predictors."""
         return self.whole.order
@@ -184,7 +199,8 @@ class SeveralPredictorsFit(PredictorFit):
         """Effects of every predictor's terms from spherical ones of the core's factors."""
         whole, values = self.whole, theta[self.whole.order.theta_of_core]
         made: list[dict[int, Floats]] = [{} for _ in self.predictors]
-        for span, own in zip(whole.order.spans, by_term(whole.order, u), strict=True):
+        spherical = effects_of(whole.design, whole.order, by_term(whole.order, u))
+        for span, own in zip(whole.order.spans, spherical, strict=True):
             b = own @ relative_factor(span, values).T
             for piece in whole.pieces[span.formula]:
                 made[piece.predictor][piece.term] = b[:, piece.start : piece.start + piece.size]

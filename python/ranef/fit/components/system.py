@@ -11,12 +11,18 @@ from ranef.design.record import Design
 from ranef.fit.components.design import Piece
 from ranef.fit.ending.refused_arrays import cannot_be_set_up
 from ranef.fit.order import TermOrder
-from ranef.fit.row_arguments import core_factors
+from ranef.fit.prior import Coefficients, core_prior
+from ranef.fit.refits.row_subset import design_of_rows
+from ranef.fit.row_arguments import core_factors, level_weights, row_weights
 
 if TYPE_CHECKING:
     from ranef._core import GlmmSystem
 
 Floats = NDArray[np.float64]
+
+
+#: Shape parameters whose predictor is the logarithm of what users know.
+LOGARITHMS = (("log_df",),)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +67,28 @@ class JoinedModel:
         """The same with another response (n,)."""
         return replace(self, design=self.design.with_rows(y=np.ascontiguousarray(y)))
 
-    def system(self) -> "GlmmSystem":
-        """Hand the arrays to the core."""
+    @property
+    def n_columns(self) -> int:
+        """Number of coefficients of all predictors, those that others determine too."""
+        raise NotImplementedError
+
+    @property
+    def other_coefficients(self) -> dict[str, Coefficients]:
+        """Coefficients beside those of the first predictor, by the keys of their priors."""
+        raise NotImplementedError
+
+    def of_rows(self, rows: NDArray[np.intp]) -> Self:
+        """The model of some of its rows, with the same coefficients."""
+        raise NotImplementedError
+
+    def system(self, all_columns: bool = False) -> "GlmmSystem":
+        """Hand the arrays to the core.
+
+        Parameters
+        ----------
+        all_columns : bool
+            Whether columns are kept that depend on others, for evaluations alone.
+        """
         raise NotImplementedError
 
 
@@ -77,6 +103,10 @@ class WholeModel(JoinedModel):
     offsets : tuple of (n,) arrays or None
     density, link, zero : str
         Names of the distribution, of the link of its mean and of what becomes of zero.
+    keys : tuple of str
+        Those of the predictors.
+    names : tuple of tuple of str
+        Of the columns of every predictor.
     """
 
     x: tuple[Floats, ...]
@@ -84,20 +114,61 @@ class WholeModel(JoinedModel):
     density: str
     link: str
     zero: str
+    keys: tuple[str, ...] = ()
+    names: tuple[tuple[str, ...], ...] = ()
 
-    def system(self) -> "GlmmSystem":
-        """Hand the arrays to the core."""
+    @property
+    def n_columns(self) -> int:
+        """Number of coefficients of all predictors, those that others determine too."""
+        return sum(x.shape[1] for x in self.x)
+
+    @property
+    def other_coefficients(self) -> dict[str, Coefficients]:
+        """Of zeros and dispersion, and of all shape parameters together."""
+        ends = np.cumsum([0, *(x.shape[1] for x in self.x)]).tolist()
+        out = {
+            key: Coefficients(names, ends[c], self.x[c], key == "disp" and len(names) == 1)
+            for c, (key, names) in enumerate(zip(self.keys, self.names, strict=True))
+            if key in ("zi", "disp")
+        }
+        shapes = [c for c, key in enumerate(self.keys) if c and key not in ("zi", "disp")]
+        if shapes:
+            # they stand side by side, one column of ones each
+            held = tuple(self.keys[c] for c in shapes if self.x[c].shape[1])
+            out["shape"] = Coefficients(held, ends[shapes[0]], None, held in LOGARITHMS)
+        return out
+
+    def of_rows(self, rows: NDArray[np.intp]) -> Self:
+        """The model of some of its rows, with the same coefficients."""
+        offsets = tuple(None if o is None else np.ascontiguousarray(o[rows]) for o in self.offsets)
+        x = tuple(np.asfortranarray(own[rows]) for own in self.x)
+        return replace(self, design=design_of_rows(self.design, rows), x=x, offsets=offsets)
+
+    def system(self, all_columns: bool = False) -> "GlmmSystem":
+        """Hand the arrays to the core.
+
+        Parameters
+        ----------
+        all_columns : bool
+            Whether columns are kept that depend on others, for evaluations alone.
+        """
         from ranef._core import GlmmSystem, RowKernel
 
         design = self.design
-        weights = np.ones(len(design.y)) if design.weights is None else np.ascontiguousarray(design.weights)
+        weights = row_weights(design)
+        weights = np.ones(len(design.y)) if weights is None else np.ascontiguousarray(weights)
         of = self.numbers(range(len(self.x)))
         fixed = [[(c, np.asfortranarray(x))] for c, x in enumerate(self.x)]
         offsets = [None if o is None else np.ascontiguousarray(o) for o in self.offsets]
         try:
             kernel = RowKernel.density(self.density, self.link, self.zero)
             factors = core_factors(design, self.order)
-            return GlmmSystem.several(np.ascontiguousarray(design.y), weights, fixed, offsets, factors, of, kernel)
+            prior = None
+            if design.priors:
+                prior = core_prior(self.named(self.keys), self.order, None, self.other_coefficients)
+            beside = None, all_columns, prior, level_weights(design, self.order)
+            y = np.ascontiguousarray(design.y)
+            return GlmmSystem.several(y, weights, fixed, offsets, factors, of, kernel, *beside)
         except ValueError as problem:
             raise cannot_be_set_up(design, problem) from None
 

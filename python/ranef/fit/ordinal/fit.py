@@ -23,14 +23,15 @@ from ranef.fit.order import order_terms
 from ranef.fit.ordinal.messages import crossing_thresholds
 from ranef.fit.ordinal.record import OrdinalFit
 from ranef.fit.ordinal.system import SCALE, OrdinalModel, ordinal_model
-from ranef.fit.prior import log_prior, see_that_priors_fit
+from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
+from ranef.fit.pseudo_likelihood import joint_log_prior, robust_joint_covariance
 from ranef.fit.quadrature import check_quadrature
 from ranef.fit.refits.row_subset import design_of_rows
 from ranef.fit.threads import threads_of_fit
 
 if TYPE_CHECKING:
-    from ranef._core import GeneralizedFit, GlmmSystem
+    from ranef._core import GlmmSystem
 
 Floats = NDArray[np.float64]
 Predictors = tuple[Predictor, ...]
@@ -91,9 +92,10 @@ def _fitted(
     how = likelihood.n_quad, likelihood.curvature
     theta, beta = (None if v is None else np.ascontiguousarray(v) for v in start)
     limits = control.max_evaluations, control.tolerance
-    see_that_priors_fit(design, kept, likelihood.n_quad)
+    see_that_priors_fit(design, kept, likelihood.n_quad, model.other_coefficients)
     found = system.fit(*how, theta, beta, None, None, *limits, threads, progress)
-    solution, vcov = solution_of(found, family), found.covariance
+    solution, robust = solution_of(found, family), robust_joint_covariance(model, found, how)
+    vcov = found.covariance if robust is None else robust
     lazy = LazyWhole(model).keep(system)
     location, extras, *scale = blocks_of(kept, model.widths)
     orders = [order_terms(p.design.random) for p in predictors] if like is None else [p.order for p in like.predictors]
@@ -122,7 +124,7 @@ def _fitted(
         "n_quad": likelihood.n_quad,
         "curvature": likelihood.curvature,
         "objective": found.ending.objective,
-        "log_prior": log_prior_at(model, found, how),
+        "log_prior": joint_log_prior(model, found, how),
         "hessian": None,
         "joint_vcov": None,
         "gradient": found.ending.gradient,
@@ -139,6 +141,7 @@ def _fitted(
     )
     p = len(location.kept)
     own = solution.vcov_profiled if found.vcov is None else found.vcov
+    own = own if robust is None else robust[len(solution.theta) :, len(solution.theta) :]
     values = np.zeros(model.widths[1])
     values[list(extras.kept)] = solution.beta[extras.place]
     top = made[0] | {"vcov_beta": np.ascontiguousarray(own[:p, :p]), "eta": np.ascontiguousarray(eta[0])}
@@ -164,15 +167,6 @@ def _fitted(
         return made_fit
     ended = replace(convergence, limits=(*convergence.limits, f"{said[0].upper()}{said[1:]}"))
     return replace(made_fit, messages=(*messages, said), convergence=ended)
-
-
-def log_prior_at(model: OrdinalModel, found: "GeneralizedFit", how: tuple[int, str]) -> float:
-    """Log density of the priors at the estimates; 0 without."""
-    if not model.design.priors or found.solution is None:
-        return 0.0
-    bare = replace(model, design=replace(model.design, priors=())).system()
-    there = bare.evaluate(found.solution.theta, found.solution.beta, None, *how, 1)
-    return log_prior(found.ending.objective, there.objective)
 
 
 def predictors_of(fit: OrdinalFit, design: Design, others: tuple[Design, ...]) -> Predictors:
@@ -235,27 +229,6 @@ def fit_ordinal_of_rows(fit: OrdinalFit, rows: NDArray[np.intp], control: FitCon
     # from the boundary a fit would not find back
     start = (None if fit.singular else fit.whole_theta, fit.whole_beta)
     return _fitted(predictors, fit.likelihood, model, system, start, control, None, fit.n_threads, fit)
-
-
-def model_of_rows(fit: OrdinalFit, rows: NDArray[np.intp]) -> OrdinalModel:
-    """The model of some of its rows."""
-    designs = tuple(design_of_rows(p.design, rows) for p in fit.predictors)
-    return joined_like(predictors_of(fit, designs[0], designs[1:]), fit.likelihood, fit)
-
-
-def score_of_rows(fit: OrdinalFit, rows: NDArray[np.intp]) -> Floats:
-    """Gradient (k,) of the log-likelihood of some rows at the estimates, in theta of all random
-    terms (lme4's order) and all coefficients.
-    """
-    model = model_of_rows(fit, rows)
-    # few rows: columns may depend on each other there
-    system = model.system(all_columns=True)
-    beta = np.zeros(sum(model.widths))
-    beta[list(fit.core_columns)] = fit.whole_beta
-    gradient = system.evaluate(fit.whole_theta, beta, None, fit.n_quad, fit.curvature, 1).gradient
-    m = len(fit.whole_theta)
-    place = [*fit.whole.order.theta_of_core, *(m + j for j in fit.core_columns)]
-    return np.asarray(-0.5 * gradient[place])
 
 
 def with_effects(fit: OrdinalFit, name: str, label: str) -> tuple[Design, ...]:

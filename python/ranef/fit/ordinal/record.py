@@ -81,14 +81,6 @@ class OrdinalFit(SeveralPredictorsFit):
         scale = [p + e + j for own in self.others for j in own.kept]
         return (*self.kept, *(p + j for j in self.kept_extras), *scale)
 
-    def joint_covariance(self) -> Floats | None:
-        """Covariance of theta of all random terms (lme4's order) and all coefficients."""
-        if self.whole_vcov is None:
-            return None
-        m = len(self.whole_theta)
-        place = np.concatenate([self.whole.order.theta_of_core, np.arange(m, len(self.whole_vcov))]).astype(np.intp)
-        return np.asarray(self.whole_vcov[np.ix_(place, place)])
-
     @property
     def coefficient_names(self) -> tuple[tuple[str, str, int], ...]:
         """Location, thresholds, nominal effects and scale."""

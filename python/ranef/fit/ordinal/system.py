@@ -4,7 +4,7 @@ predictors of a row.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ from ranef.fit.components.design import Predictor, together
 from ranef.fit.components.system import JoinedModel
 from ranef.fit.ending.refused_arrays import cannot_be_set_up
 from ranef.fit.order import TermOrder, order_terms
-from ranef.fit.prior import core_prior
+from ranef.fit.prior import Coefficients, core_prior
+from ranef.fit.refits.row_subset import design_of_rows
 from ranef.fit.row_arguments import core_factors, level_weights, row_weights
 
 if TYPE_CHECKING:
@@ -38,10 +39,13 @@ class OrdinalModel(JoinedModel):
     family : Cumulative
     scale : (n, k) array or None
         Fixed effects on the log scale; None where it does not vary.
+    scale_names : tuple of str
+        Of its columns.
     """
 
     family: Cumulative
     scale: Floats | None
+    scale_names: tuple[str, ...] = ()
 
     @property
     def nominal(self) -> Floats | None:
@@ -58,6 +62,32 @@ class OrdinalModel(JoinedModel):
         columns = 0 if self.nominal is None else self.nominal.shape[1]
         scale = () if self.scale is None else (self.scale.shape[1],)
         return (len(self.design.x_names), k * (1 + columns), *scale)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of coefficients of all predictors, those that others determine too."""
+        return sum(self.widths)
+
+    @property
+    def other_coefficients(self) -> dict[str, Coefficients]:
+        """Threshold parameters, nominal effects and effects on the log scale."""
+        assert self.design.response_levels is not None
+        names = threshold_map(self.family.threshold, self.design.response_levels).names
+        k, first = len(names), self.widths[0]
+        out = {"thresholds": Coefficients(names, first)}
+        nominal = next((p for p in self.design.parts if p.name == "nominal"), None)
+        if nominal is not None:
+            held = tuple(f"{a}.{column}" for column in nominal.x_names for a in names)
+            out["nominal"] = Coefficients(held, first + k, np.repeat(nominal.x, k, axis=1))
+        if self.scale is not None and self.scale.shape[1]:
+            held = self.scale_names
+            out["scale"] = Coefficients(held, first + self.widths[1], self.scale)
+        return out
+
+    def of_rows(self, rows: NDArray[np.intp]) -> Self:
+        """The model of some of its rows, with the same coefficients."""
+        scale = None if self.scale is None else np.asfortranarray(self.scale[rows])
+        return replace(self, design=design_of_rows(self.design, rows), scale=scale)
 
     def system(self, all_columns: bool = False) -> "GlmmSystem":
         """Hand the arrays to the core.
@@ -87,7 +117,7 @@ class OrdinalModel(JoinedModel):
             factors = core_factors(design, self.order)
             of = self.numbers((LOCATION, SCALE))
             beside = (
-                core_prior(self.named(("cond", "scale")), self.order, self.family),
+                core_prior(self.named(("cond", "scale")), self.order, None, self.other_coefficients),
                 level_weights(design, self.order),
             )
             return GlmmSystem.several(y, weights, fixed, offsets, factors, of, kernel, thresholds, all_columns, *beside)
@@ -108,5 +138,7 @@ def ordinal_model(predictors: Sequence[Predictor], family: Cumulative, order: Te
     """
     terms, pieces = together(predictors)
     design = replace(predictors[0].design, random=terms)
-    scale = predictors[1].design.x if len(predictors) > 1 else None
-    return OrdinalModel(design, order or order_terms(terms), pieces, family, scale)
+    varies = len(predictors) > 1
+    scale = predictors[1].design.x if varies else None
+    names = predictors[1].design.x_names if varies else ()
+    return OrdinalModel(design, order or order_terms(terms), pieces, family, scale, names)

@@ -15,7 +15,6 @@ from ranef.fit.ending.exact import SMALL
 from ranef.fit.ending.no_fit import NO_FIT, UNIDENTIFIED
 from ranef.fit.ending.unidentified import unidentified_effects
 from ranef.fit.linear import LmmFit
-from ranef.fit.ordinal.fit import model_of_rows
 from ranef.fit.ordinal.record import OrdinalFit
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
@@ -324,7 +323,7 @@ def design_response(design: "Design", y: Floats) -> Floats:
 def _system(fit: MixedFit, design: "Design", rows: NDArray[np.intp]) -> Any:
     """The core's system of some of the rows."""
     if isinstance(fit, OrdinalFit):
-        return model_of_rows(fit, rows).system()
+        return fit.whole.of_rows(rows).system()
     family = None if isinstance(fit, LmmFit) else fit.family
     return LazySystem(design, fit.order, family).get(1)
 

@@ -68,5 +68,5 @@ class LikelihoodSandwich:
     @cached_property
     def covariance(self) -> Floats:
         """Covariance matrix of the fixed effects, (p, p)."""
-        m, p = len(self.fit.theta), len(self.fit.beta)
+        m, p = self.fit.whole_order.n_theta, len(self.fit.beta)
         return self.joint[m : m + p, m : m + p]

@@ -48,7 +48,11 @@ impl Modes {
             beta: vec![0.0; g.p()],
             ..Value::default()
         };
-        let nodes = rule.map(|rule| self.nodes_of_pairs(g, kernel, rule));
+        let nodes = match rule {
+            None => None,
+            Some(rule) if g.effects.len() == 1 => Some(self.nodes_of_pairs(g, kernel, rule)),
+            Some(rule) => Some(self.nested_nodes(g, rule, g.nesting().ok_or(Failure::Undefined)?)),
+        };
         if let Some(nodes) = &nodes {
             out.objective = -2.0 * nodes.log_l;
             out.error = nodes.error;
@@ -60,8 +64,10 @@ impl Modes {
         if !own && self.is_degenerate(g) {
             return Err(Failure::NotPositive);
         }
-        if let Some(Shape::OneFactor(q)) = nodes.as_ref().map(|n| &n.q) {
-            self.factor.set_inverse_blocks(0, q);
+        match nodes.as_ref().map(|n| &n.q) {
+            Some(Shape::OneFactor(q)) => self.factor.set_inverse_blocks(0, q),
+            Some(Shape::Nested(q)) => self.place_nested(q),
+            None => {}
         }
         self.factor.traces(&self.gram, &self.lambda, &mut out.gamma);
         out.gamma.iter_mut().flatten().for_each(|v| *v *= 2.0);

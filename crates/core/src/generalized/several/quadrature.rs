@@ -1,5 +1,6 @@
 //! Adaptive Gauss-Hermite quadrature for one grouping factor whose effects act on several
-//! predictors: the formulas of one predictor with sums over predictors in Z'r.
+//! predictors: the formulas of one predictor, with sampling weights too, and sums over predictors
+//! in Z'r.
 
 use super::super::quadrature::{Nodes, Rule, Shape};
 use crate::dense::kernels;
@@ -34,7 +35,8 @@ impl Modes {
                     node.copy_from_slice(rule.point(j));
                     kernels::backward::<0>(self.factor.level_block(0, level), k, node, 1);
                     let at = g.layout.first_row(0, level);
-                    node.iter_mut().zip(&self.u[at..at + k]).for_each(|(v, u)| *v = root2 * *v + u);
+                    let far = root2 * g.layout.weight(0, level).sqrt();
+                    node.iter_mut().zip(&self.u[at..at + k]).for_each(|(v, u)| *v = far * *v + u);
                     kernels::multiply(lam, node, k, k, 1, &mut b);
                 }
                 for ((&c, z), b) in f.of.iter().zip(f.of_row(r)).zip(&b) {
@@ -54,7 +56,7 @@ impl Modes {
             }
             for level in 0..levels {
                 let half = 0.5 * u[(j * levels + level) * k..][..k].iter().map(|v| v * v).sum::<f64>();
-                let value = rule.log_weight(j) + t[j * levels + level] - half;
+                let value = rule.log_weight(j) + (t[j * levels + level] - half) / g.layout.weight(0, level);
                 t[j * levels + level] = if value.is_finite() { value } else { f64::NEG_INFINITY };
             }
         }
@@ -74,7 +76,8 @@ impl Modes {
             let largest = (0..nodes).fold(f64::NEG_INFINITY, |a, j| a.max(t[j * levels + level]));
             let total: f64 = (0..nodes).map(|j| (t[j * levels + level] - largest).exp()).sum();
             let log_det: f64 = (0..k).map(|c| chol[c * k + c].ln()).sum();
-            out.log_l += largest + total.ln() - log_det - 0.5 * k as f64 * std::f64::consts::PI.ln();
+            let weight = g.layout.weight(0, level);
+            out.log_l += weight * (largest + total.ln() - log_det - 0.5 * k as f64 * std::f64::consts::PI.ln());
             big.fill(0.0);
             let at = g.layout.first_row(0, level);
             for j in 0..nodes {
@@ -101,9 +104,9 @@ impl Modes {
             let q = &mut all[level * k * k..(level + 1) * k * k];
             for c in 0..k {
                 for d in c..k {
-                    let v = f64::from(u8::from(c == d)) - root2 * big[c * k + d];
+                    let v = weight * f64::from(u8::from(c == d)) - root2 * weight.sqrt() * big[c * k + d];
                     (q[c * k + d], q[d * k + c]) = (v, v);
-                    out.error = out.error.max(v.abs());
+                    out.error = out.error.max(v.abs() / weight);
                 }
             }
             kernels::backward::<0>(chol, k, q, k);
