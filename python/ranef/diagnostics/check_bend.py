@@ -55,10 +55,7 @@ def _frame(at: Floats, values: Floats, found: Bend | None, unit: float) -> "pd.D
 
 def _binned(fit: MixedFit, places: Floats) -> tuple[Floats, Floats]:
     """Means of the working residuals of neighbouring rows, by the weights of the last step."""
-    slope = fit.family.link_function.slope(fit.linear_predictor())
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weights = fit.weights * slope**2 / fit.family.variance(fit.means(), fit.spread)
-        values = residual_values(fit, "working")
+    values, weights = fit.working_residuals()
     usable = np.isfinite(weights) & np.isfinite(values) & (weights > 0)
     edges = np.unique(np.quantile(places, np.linspace(0, 1, BINS + 1)))
     bins = np.clip(np.searchsorted(edges, places, side="right") - 1, 0, max(len(edges) - 2, 0))[usable]

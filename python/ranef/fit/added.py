@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ranef.fit.system import build_generalized_system, build_linear_system
 
 if TYPE_CHECKING:
+    from ranef.fit.components.several import SeveralPredictorsFit
     from ranef.fit.generalized import GlmmFit
     from ranef.fit.linear import LmmFit
 
@@ -118,3 +119,26 @@ def by_score(fit: "GlmmFit", x: Floats, columns: Floats) -> AddedColumns | None:
     p = x.shape[1]
     first, covariance = len(fit.theta) + p, step.solution(fit.core_theta, False, fit.n_threads).vcov_unscaled
     return asymptotic(-0.5 * found.gradient[first : len(fit.theta) + len(beta)], covariance[p:, p:])
+
+
+def by_joint_score(fit: "SeveralPredictorsFit", x: Floats, columns: Floats) -> AddedColumns | None:
+    """Of the first predictor of a model of several, from the gradient of the approximated
+    likelihood and its second derivatives in all parameters; None where columns depend on each other
+    or these are not positive definite.
+    """
+    wide_x = np.asfortranarray(np.column_stack([x, columns]))
+    system = fit.whole.with_first(wide_x).system()
+    given, p, k = fit.design.offset, x.shape[1], wide_x.shape[1]
+    eta = fit.fixed_part() - (0.0 if given is None else given)
+    own = np.concatenate([np.linalg.lstsq(x, eta, rcond=None)[0], np.zeros(columns.shape[1])])
+    beta = np.concatenate([own, fit.whole_beta[len(fit.beta) :]])
+    if len(system.kept) != len(beta):
+        return None
+    how = fit.n_quad, fit.curvature, fit.n_threads
+    found = system.solution(fit.whole_theta, beta, None, *how)
+    if found.covariance is None:
+        return None
+    first = len(fit.whole_theta)
+    gradient = system.evaluate(fit.whole_theta, beta, None, *how).gradient
+    new = slice(first + p, first + k)
+    return asymptotic(-0.5 * gradient[new], found.covariance[new, new])

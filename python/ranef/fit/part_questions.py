@@ -175,6 +175,12 @@ class PartQuestions:
         """Order of the random terms of all predictors."""
         return self.order
 
+    def whole_random(self, random: "tuple[RandomTerm, ...]") -> "tuple[RandomTerm, ...]":
+        """The random terms of all predictors where the first has these; what predictors share is
+        one term.
+        """
+        return random
+
     def covariance_blocks(self) -> list[CovarianceBlock]:
         """The random terms of all predictors; one that several predictors share is there once."""
         return self.own_blocks()
@@ -270,6 +276,15 @@ class PartQuestions:
         variance = np.maximum(self.family.variance(means, fit.spread), SMALLEST_VARIANCE)
         out: Floats = raw * np.sqrt(fit.weights) / np.sqrt(variance)
         return out / self.sigma if scaled else out
+
+    def working_residuals(self) -> tuple[Floats, Floats]:
+        """Residuals (n,) on the scale of the linear predictor at the modes, and their weights (n,),
+        of a generalized model.
+        """
+        fit: Any = self
+        slope, mu = self.family.link_function.slope(fit.linear_predictor()), fit.means()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (fit.design.y - mu) / slope, fit.weights * slope**2 / self.family.variance(mu, fit.spread)
 
     def moments_with(self, fitted: tuple[Floats, ...]) -> tuple[Floats, Floats]:
         """Means and variances (n,) of responses at linear predictors (n,), of a generalized model;

@@ -2,6 +2,7 @@
 double bars and covariance structures written out.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 
 from ranef.formula.deparse import deparse
@@ -29,6 +30,9 @@ from ranef.formula.vocabulary import ELSEWHERE, HETEROGENEOUS, HOMOGENEOUS, POSI
 
 #: A chain of n columns joined by ``*`` stands for 2^n - 1 grouping factors.
 _MOST_GROUPS = 1_000
+
+#: The bars of a term with a name.
+_NAMED = re.compile(r" \|([^|\s]+)\| [^|]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +194,14 @@ def _without_name(bar: Binary) -> tuple[Binary, str | None]:
         assert isinstance(left.right, Name)
         return replace(bar, left=left.left), left.right.name
     return bar, None
+
+
+def shared_name(text: str) -> str | None:
+    """The name in the text of a random term, as ``p`` in ``x |p| g``, of which the shorter terms of
+    its tests are made; None without.
+    """
+    found = _NAMED.search(text)
+    return None if found is None else found[1]
 
 
 def _inside_a_call(part: Expr, side: Expr) -> bool:

@@ -54,7 +54,7 @@ def compare_reductions(fit: MixedFit, control: FitControl) -> Comparison:
             continue
         statistic.append(max(0.0, change))
         p.append(chi_square_p(statistic[-1], df[-1]))
-        mixture = variance_mixture(design.random, reduction.random)
+        mixture = variance_mixture(fit.whole_random(design.random), fit.whole_random(reduction.random))
         p_boundary.append(math.nan if mixture is None else mixture.p_value(statistic[-1]))
         if mixture is not None and mixture.at_boundary:
             mixtures.setdefault((mixture, model.singular), []).append(reduction.label)

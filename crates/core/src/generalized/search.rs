@@ -362,7 +362,8 @@ impl Searcher<'_> {
     }
 
     /// Starts with all directions of all blocks, where one is near zero or far out: what rays do
-    /// not show.
+    /// not show. With several linear predictors also where a block has several directions: all of
+    /// them may go out together, and the coefficients with them.
     fn restarts(&mut self, m: &mut Modes, best: &Fit, complete: &mut bool) -> Result<Vec<Point>, CoreError> {
         let g = self.g;
         let unit = best.coordinates.unit();
@@ -371,7 +372,9 @@ impl Searcher<'_> {
         let far = if adapts { FAR_OF_ALL } else { FAR_OUT };
         let extreme = |s: &f64| !(NEAR_ZERO * unit..far * unit).contains(s);
         let alone = frames.iter().map(|f| f.k).sum::<usize>() < 2 && !adapts;
-        if alone || !(self.weakest < SURE || frames.iter().flat_map(|f| &f.s).any(extreme)) {
+        let extreme = frames.iter().flat_map(|f| &f.s).any(extreme);
+        let together = adapts && frames.iter().any(|f| f.k > 1);
+        if alone || !(self.weakest < SURE || extreme || together) {
             return Ok(Vec::new());
         }
         if self.seconds_of_step() * RESTART_STEPS > RESTART_SECONDS {

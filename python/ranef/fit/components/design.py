@@ -14,6 +14,7 @@ from ranef.design.build import build_design
 from ranef.design.record import Design, RandomTerm
 from ranef.errors import DesignError
 from ranef.formula.formula import Formula
+from ranef.formula.random import shared_name
 
 Floats = NDArray[np.float64]
 
@@ -80,6 +81,10 @@ def designs_of(
         return out
 
     made = build(arguments.get("subset"))
+    counts: dict[str, int] = {}
+    for name, count in (pair for design in made for pair in design.missing_counts):
+        # a variable of several formulas is missing in the same rows
+        counts[name] = max(count, counts.get(name, 0))
     n = made[0].own_rows.n_input
     kept = [set(range(n)) if d.kept is None else set(d.kept.tolist()) for d in made]
     common = set.intersection(*kept)
@@ -89,6 +94,8 @@ def designs_of(
         missing = [d.missing for d in made if d.missing is not None]
         made = build(mask)
         made[0] = made[0].with_rows(missing=np.logical_or.reduce(missing) if missing else None)
+    if counts:
+        made[0] = made[0].with_rows(missing_counts=tuple(counts.items()))
     return tuple(
         Predictor(key, design, given) for (key, (_, given)), design in zip(formulas.items(), made, strict=True)
     )
@@ -119,9 +126,8 @@ def together(predictors: Sequence[Predictor]) -> tuple[tuple[RandomTerm, ...], t
     pieces: list[list[Piece]] = []
     shared: dict[tuple[str, str], int] = {}
     for p, predictor in enumerate(predictors):
-        named = {bar.text: bar.shared for bar in predictor.design.formula.random}
         for i, term in enumerate(predictor.design.random):
-            size, name = len(term.names), named.get(term.text)
+            size, name = len(term.names), shared_name(term.text)
             key = (name or "", term.factor_key)
             if name is None or key not in shared:
                 if name is not None:

@@ -41,11 +41,6 @@ class ComponentsFit(SeveralPredictorsFit):
         return True
 
     @property
-    def check_panels(self) -> tuple[str, ...]:
-        """All but bends of the effects."""
-        return ("uniform", "spread", "values", "effects", "accuracy")
-
-    @property
     def fixed_heading(self) -> str:
         """The other predictors have headings of their own."""
         return "Conditional model"
@@ -196,6 +191,10 @@ class ComponentsFit(SeveralPredictorsFit):
         """Means (n,) of the responses, zeros included."""
         return self.moments_at(self.eta, self.other_predictors, self.weights)[0]
 
+    def means_beside(self, step: float) -> Floats:
+        """Means (n,) where the first predictor is so much higher."""
+        return self.moments_at(self.eta + step, self.other_predictors, self.weights)[0]
+
     def observation_variance(self) -> Floats:
         """Variance (n,) of every response given the random effects."""
         return self.moments_at(self.eta, self.other_predictors, self.weights)[1]
@@ -262,10 +261,6 @@ class ComponentsFit(SeveralPredictorsFit):
     def hat_values(self) -> Floats:
         """Refused: a row has several predictors."""
         raise OptionError("leverages are for models of one linear predictor; influence(by) fits without each group.")
-
-    def added_columns(self, x: Floats, columns: Floats) -> None:
-        """None: a test of added columns is a fit of them here."""
-        return None
 
 
 def _sigmoid(x: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """Models of several linear predictors: each of them as a record of its own, and the whole."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.membership import for_core
-from ranef.design.record import Design
+from ranef.design.record import Design, RandomTerm
 from ranef.errors import OptionError
+from ranef.fit.added import AddedColumns, by_joint_score
 from ranef.fit.beside import effects_of
+from ranef.fit.components.design import Predictor, together
 from ranef.fit.components.predictor_records import own_theta
 from ranef.fit.components.system import JoinedModel
 from ranef.fit.components.variance import predictor_variance
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from ranef import _core
 
 Floats = NDArray[np.float64]
+
+#: Step of differences of means in a linear predictor.
+STEP = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -155,7 +160,25 @@ class SeveralPredictorsFit(PredictorFit):
         """Of all predictors."""
         return self.whole.order
 
+    # ---- residuals
+
+    def means_beside(self, step: float) -> Floats:
+        """Means (n,) of the responses where the first predictor is so much higher."""
+        raise NotImplementedError
+
+    def working_residuals(self) -> tuple[Floats, Floats]:
+        """On the scale of the first predictor, along which the mean of the response changes."""
+        slope = (self.means_beside(STEP) - self.means_beside(-STEP)) / (2 * STEP)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (self.design.y - self.means()) / slope, slope**2 / self.observation_variance()
+
     # ---- random effects
+
+    def whole_random(self, random: tuple[RandomTerm, ...]) -> tuple[RandomTerm, ...]:
+        """Put together with those of the other predictors."""
+        designs = (replace(self.design, random=random), *(p.design for p in self.others))
+        keys = zip(self.predictors, designs, strict=True)
+        return together(tuple(Predictor(p.key, design, p.formula) for p, design in keys))[0]
 
     def covariance_blocks(self) -> list[CovarianceBlock]:
         """Random terms of all predictors, the conditional ones and those that are shared first."""
@@ -262,6 +285,10 @@ class SeveralPredictorsFit(PredictorFit):
             columns = [c for i in members for c in range(places[i][1], places[i][1] + places[i][2])]
             out.append(np.ascontiguousarray(all_blocks[factor][:, columns][:, :, columns]))
         return out
+
+    def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
+        """From the gradient and the second derivatives in all parameters."""
+        return by_joint_score(self, x, columns)
 
     def prediction_variance(self, x: Floats, factors: list[tuple[Any, list[Floats]]]) -> Floats:
         """Variance of predicted linear predictors of the first."""

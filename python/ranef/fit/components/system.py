@@ -81,6 +81,10 @@ class JoinedModel:
         """The model of some of its rows, with the same coefficients."""
         raise NotImplementedError
 
+    def with_first(self, x: Floats) -> Self:
+        """The model with other columns (n, p) of the first predictor, and without priors."""
+        raise NotImplementedError
+
     def system(self, all_columns: bool = False) -> "GlmmSystem":
         """Hand the arrays to the core.
 
@@ -137,6 +141,11 @@ class WholeModel(JoinedModel):
             held = tuple(self.keys[c] for c in shapes if self.x[c].shape[1])
             out["shape"] = Coefficients(held, ends[shapes[0]], None, held in LOGARITHMS)
         return out
+
+    def with_first(self, x: Floats) -> Self:
+        """The model with other columns (n, p) of the first predictor, and without priors."""
+        names = (tuple(str(j) for j in range(x.shape[1])), *self.names[1:])
+        return replace(self, design=replace(self.design, priors=()), x=(x, *self.x[1:]), names=names)
 
     def of_rows(self, rows: NDArray[np.intp]) -> Self:
         """The model of some of its rows, with the same coefficients."""

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from ranef.design.parts import DesignPart
 from ranef.errors import DataError, OptionError
 from ranef.families.cumulative import LATENT_VARIANCE, Cumulative, ThresholdMap, threshold_map
-from ranef.fit.added import AddedColumns
 from ranef.fit.components.several import PredictorFit, SeveralPredictorsFit
 from ranef.fit.part_effects import PartEffects
 from ranef.fit.part_questions import SMALLEST_VARIANCE
@@ -115,7 +114,7 @@ class OrdinalFit(SeveralPredictorsFit):
     @property
     def check_panels(self) -> tuple[str, ...]:
         """The spread of categories is estimated with their thresholds."""
-        return ("uniform", "values", "effects", "accuracy")
+        return ("uniform", "bend", "values", "effects", "accuracy")
 
     @property
     def probability_types(self) -> tuple[str, ...]:
@@ -272,6 +271,10 @@ class OrdinalFit(SeveralPredictorsFit):
         """Mean category (n,), numbered from 1, at the conditional modes."""
         return np.asarray(self.category_probabilities() @ self._numbers())
 
+    def means_beside(self, step: float) -> Floats:
+        """Mean categories (n,) where the location is so much higher."""
+        return np.asarray(self.probabilities_at(self.eta + step, self.log_scale) @ self._numbers())
+
     def observation_variance(self) -> Floats:
         """Variance (n,) of the number of the category given the random effects."""
         p, k = self.category_probabilities(), self._numbers()
@@ -380,7 +383,3 @@ class OrdinalFit(SeveralPredictorsFit):
     def hat_values(self) -> Floats:
         """Refused: fitted values are probabilities of several categories."""
         raise OptionError("leverages are for models of one mean a row, and an ordinal response has probabilities.")
-
-    def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
-        """None: a test of added columns is a fit of them here."""
-        return None

@@ -84,6 +84,11 @@ class OrdinalModel(JoinedModel):
             out["scale"] = Coefficients(held, first + self.widths[1], self.scale)
         return out
 
+    def with_first(self, x: Floats) -> Self:
+        """The model with other columns (n, p) of the location, and without priors."""
+        names = tuple(str(j) for j in range(x.shape[1]))
+        return replace(self, design=replace(self.design.with_rows(x=x), x_names=names, priors=()))
+
     def of_rows(self, rows: NDArray[np.intp]) -> Self:
         """The model of some of its rows, with the same coefficients."""
         scale = None if self.scale is None else np.asfortranarray(self.scale[rows])

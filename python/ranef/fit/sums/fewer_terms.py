@@ -192,7 +192,8 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
             elif term.structure != "diagonal" and _recoding_of_effects(design, i, label, names) is not None:
                 raise no_rows()
             left = " + ".join([*([] if intercept and rest else ["1" if intercept else "0"]), *rest])
-            text = f"{left} | {expr.group_label}"
+            name = "" if expr.shared is None else f"{expr.shared}|"
+            text = f"{left} |{name} {expr.group_label}"
             new = None
             if names and not (names == ["(Intercept)"] and _has_intercept_term(design, i)):
                 new = replace(
