@@ -782,6 +782,7 @@ def curve_system(
     start: _F64,
     spread: list[float],
     gauss_newton: bool,
+    prior: object = None,
 ) -> GlmmSystem:
     """Normal responses around a curve of P parameters; predictor P is log sigma. Columns of x
     belong to ``predictors``, effects of each factor to those in ``of``; ``start`` is (P + 1, n),

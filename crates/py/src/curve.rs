@@ -3,6 +3,7 @@
 use crate::arguments::{columns, to_python, Arrays, FactorArgument};
 use crate::glmm::GlmmSystem;
 use crate::kernel::Raises;
+use crate::prior::PriorArgument;
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -119,7 +120,9 @@ fn program(steps: &[(String, f64)], covariates: &[PyReadonlyArray1<'_, f64>], p:
 /// of each factor to those in `of`; the last predictor is log sigma. `start` holds all predictors
 /// of the rows, `spread` standard deviations of random effects, both for the start.
 #[pyfunction]
-#[pyo3(signature = (mean, covariates, x, predictors, y, weights, factors, of, start, spread, gauss_newton))]
+#[pyo3(signature = (
+    mean, covariates, x, predictors, y, weights, factors, of, start, spread, gauss_newton, prior = None
+))]
 #[allow(clippy::too_many_arguments)]
 pub fn curve_system(
     py: Python<'_>,
@@ -134,6 +137,7 @@ pub fn curve_system(
     start: PyReadonlyArray2<'_, f64>,
     spread: Vec<f64>,
     gauss_newton: bool,
+    prior: Option<PriorArgument>,
 ) -> PyResult<GlmmSystem> {
     let p = spread.len().saturating_sub(1);
     let mut custom: Option<Arc<dyn Raises>> = None;
@@ -171,7 +175,8 @@ pub fn curve_system(
         factors: rows.factors.clone(),
         of,
     };
-    let g = Model::several(&several, family).map_err(to_python)?;
+    let mut g = Model::several(&several, family).map_err(to_python)?;
+    g.prior = prior.map(|p| p.prior(&g.layout.basis.kept)).transpose()?;
     drop(rows);
     drop(borrowed);
     Ok(GlmmSystem::made(arrays, g, custom))

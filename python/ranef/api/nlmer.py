@@ -28,6 +28,7 @@ def nlmer(
     contrasts: Mapping[str, Any] | None = None,
     correlation: Any = None,
     variance: Any = None,
+    prior: Mapping[str, Any] | None = None,
     control: Mapping[str, Any] | None = None,
     progress: Progress = False,
     n_threads: int | None = None,
@@ -75,6 +76,10 @@ def nlmer(
     correlation, variance : str, optional
         Correlation of the rows given the random effects and variance functions, such as
         ``"power(fitted)"``, as in `gls`; with ``method="linearized"``.
+    prior : dict, optional
+        Prior densities (`ranef.priors`) of ``"fixef"``, ``"fixef:Asym"``, ``"cov"``, ``"cov:g"``
+        and ``"resid"``, the residual standard deviation, such as ``{"fixef:scal":
+        priors.Normal(350, 50)}``; the estimates are posterior modes.
 
     Returns
     -------
@@ -113,6 +118,7 @@ def nlmer(
         contrasts=contrasts,
         correlation=correlation,
         variance=variance,
+        prior=prior,
         control=control,
         progress=progress,
         n_threads=n_threads,

@@ -171,6 +171,13 @@ class PartQuestions:
         return tuple(("cond", name, j) for j, name in enumerate(fit.x_names))
 
     @property
+    def log_spread_place(self) -> int | None:
+        """Place of the logarithm of the spread of responses among the coefficients of the core;
+        None where the spread is a parameter of its own.
+        """
+        return None
+
+    @property
     def whole_order(self) -> "TermOrder":
         """Order of the random terms of all predictors."""
         return self.order

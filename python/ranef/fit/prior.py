@@ -187,7 +187,7 @@ def core_prior(
         elif others is not None:
             effects.append(_of_others(others.get(key), key, density))
         else:
-            numbers.append((0, _of_number(key, head, density, family)))
+            numbers.append((0, number_prior(key, head, density, family)))
     return CorePrior(terms, effects, numbers)
 
 
@@ -210,10 +210,7 @@ def _of_others(held: Coefficients | None, key: str, density: Density) -> CoreEff
             f"prior[{key!r}]: {type(density).__name__} is the density of one positive parameter, and there are the "
             f"coefficients {', '.join(held.names)}, which take priors.Normal or priors.StudentT."
         )
-    law = _law(density)
-    # the coefficient is the logarithm of what the density is of
-    number = CoreNumber(law.name, law.numbers, "exp_square" if law.of == "square" else "exp")
-    return CoreEffects([held.first], [0.0], [number], None, None, False)
+    return CoreEffects([held.first], [0.0], [of_logarithm(_law(density))], None, None, False)
 
 
 def _of_effects(
@@ -317,7 +314,13 @@ def _law(density: Density) -> CoreNumber:
     return CoreNumber("half_t", [density.df, density.scale])
 
 
-def _of_number(key: str, head: str, density: Density, family: "Family | None") -> CoreNumber:
+def of_logarithm(law: CoreNumber) -> CoreNumber:
+    """The density of a number as one of its logarithm, without a Jacobian."""
+    return CoreNumber(law.name, law.numbers, {"log": "itself", "itself": "exp", "square": "exp_square"}[law.of])
+
+
+def number_prior(key: str, head: str, density: Density, family: "Family | None") -> CoreNumber:
+    """The density of one number, of its logarithm where it has all numbers as values."""
     if family is None and head != "resid":
         raise OptionError(f"prior[{key!r}]: a linear model has 'resid', its residual standard deviation.")
     if family is not None:

@@ -1,6 +1,7 @@
 """Profiles of the likelihood of a fit, from the core."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ranef.fit.control import FitControl
@@ -47,4 +48,8 @@ def profiled(
         walked = [(i, "number" if kind == "share" else kind) for i, kind in kinds]
         limits = (indices, step, reach, targets, threads, progress)
         return _core.profile_structured(system, fit.core_theta, z, walked, options, *limits)
-    return _core.profile(fit.core_model(), core_point(fit), options, indices, step, reach, targets, threads, progress)
+    own = fit.profiled_model()
+    if own is not None:  # what curvature the determinant has, such a model says itself
+        options = replace(options, curvature="observed")
+    model, point = own or (fit.core_model(), core_point(fit))
+    return _core.profile(model, point, options, indices, step, reach, targets, threads, progress)

@@ -379,6 +379,12 @@ class MixedFit(SolverQuestions, PartQuestions, DrawnResponses):
         """The model in the core, made with ``n_threads`` (the fit's) if there is none yet."""
         raise NotImplementedError
 
+    def profiled_model(self) -> "tuple[_core.Model, Any] | None":
+        """The model in the core whose likelihood is profiled with its parameters, where it is not
+        that of `core_model`; None: that one.
+        """
+        return None
+
     def structured_model(self) -> "tuple[Any, Floats] | None":
         """The model in the core with covariance structures, and those of the rows; None: none."""
         return None

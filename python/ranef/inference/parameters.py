@@ -30,6 +30,8 @@ class Parameter:
         The linear predictor whose coefficient it is, ``"theta"`` for all others.
     label : str
         Its name within the component.
+    is_log : bool
+        Whether the core has its logarithm.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Parameter:
     core: int
     component: str
     label: str
+    is_log: bool = False
 
 
 def parameters_of(fit: MixedFit) -> tuple[Parameter, ...]:
@@ -45,8 +48,10 @@ def parameters_of(fit: MixedFit) -> tuple[Parameter, ...]:
     """
     out: list[Parameter] = []
 
-    def add(name: str, kind: Kind, core: int, component: str = "theta", label: str | None = None) -> None:
-        out.append(Parameter(name, kind, core, component, name if label is None else label))
+    def add(
+        name: str, kind: Kind, core: int, component: str = "theta", label: str | None = None, is_log: bool = False
+    ) -> None:
+        out.append(Parameter(name, kind, core, component, name if label is None else label, is_log))
 
     of_core = fit.whole_order.theta_of_core
     for block in fit.covariance_blocks():
@@ -55,7 +60,8 @@ def parameters_of(fit: MixedFit) -> tuple[Parameter, ...]:
             add(f"{name}|{block.group}", kind_of(kind), int(of_core[block.span.theta_start + i]))
     m = len(out)
     if fit.spread_name is not None:
-        add(fit.spread_name, "sigma", m)
+        place = fit.log_spread_place
+        add(fit.spread_name, "sigma", m if place is None else m + 1 + place, is_log=place is not None)
     for component, label, place in fit.coefficient_names:
         plain = component in ("cond", "thresholds", "nominal")
         add(label if plain else f"{component}:{label}", "beta", m + 1 + place, component, label)

@@ -5,6 +5,7 @@ intervals that it gives.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from ranef.fit.profiled import profiled
 from ranef.fit.record import MixedFit
 from ranef.inference.maximised import need_maximised
 from ranef.inference.parameters import Kind, Parameter, chosen_parameters, of_component, parameters_of
+
+if TYPE_CHECKING:
+    from ranef import _core
 
 Floats = NDArray[np.float64]
 
@@ -160,24 +164,8 @@ def _curves(
             "the likelihood cannot be profiled: it is not finite at the estimates, because the model fits the "
             "response exactly or nearly so."
         ) from None
-    columns = [p.core for p in every]
     curves = tuple(
-        Curve(
-            name=p.name,
-            kind=p.kind,
-            component=p.component,
-            estimate=float(found.estimates[p.core]),
-            value=c.value,
-            zeta=c.zeta,
-            rate=c.rate,
-            parameters=c.parameters[:, columns],
-            lower=c.lower,
-            upper=c.upper,
-            endings=c.endings,
-            monotone=c.monotone,
-            converged=c.converged,
-        )
-        for p, c in zip(wanted, found.curves, strict=True)
+        _curve(p, c, float(found.estimates[p.core]), every) for p, c in zip(wanted, found.curves, strict=True)
     )
     notes, problems = [], []
     if fit.reml:
@@ -198,6 +186,32 @@ def _curves(
         _remark(c, notes, problems)
     return ProfileCurves(
         tuple(p.name for p in every), float(found.deviance), reach, curves, tuple(notes), tuple(problems)
+    )
+
+
+def _curve(p: Parameter, c: "_core.Curve", estimate: float, every: tuple[Parameter, ...]) -> Curve:
+    """What the core found, in the units of the parameters."""
+
+    def own(values: Floats) -> Floats:
+        return np.exp(values) if p.is_log else values
+
+    parameters = c.parameters[:, [q.core for q in every]]
+    logs = [j for j, q in enumerate(every) if q.is_log]
+    parameters[:, logs] = np.exp(parameters[:, logs])
+    return Curve(
+        name=p.name,
+        kind=p.kind,
+        component=p.component,
+        estimate=math.exp(estimate) if p.is_log else estimate,
+        value=own(c.value),
+        zeta=c.zeta,
+        rate=c.rate,
+        parameters=parameters,
+        lower=own(c.lower),
+        upper=own(c.upper),
+        endings=c.endings,
+        monotone=c.monotone,
+        converged=c.converged,
     )
 
 

@@ -89,6 +89,11 @@ pub trait Kernel: Send + Sync {
     fn has_several_modes(&self) -> bool {
         false
     }
+    /// Whether rows are mixtures, so that random effects may have a higher mode than that which is
+    /// found from zero: others are looked for there.
+    fn is_mixture(&self) -> bool {
+        false
+    }
     /// Whether a fit looks for lower valleys along rays of the covariance parameters, all
     /// coefficients adapted at each look.
     fn looks_along_rays(&self) -> bool {

@@ -21,21 +21,17 @@ from ranef.fit.linear import LmmFit
 from ranef.fit.nonlinear.linearized import TO_A_START, TO_THE_END, Turns, by_turns, in_formula_order
 from ranef.fit.nonlinear.record import Approximation, NonlinearCorrelatedFit, NonlinearFit
 from ranef.fit.nonlinear.start import Pooled, check_start, far_table, pooled, undetermined
-from ranef.fit.nonlinear.values import (
-    core_mean,
-    curve_derivatives,
-    curve_of_design,
-    linearised,
-)
+from ranef.fit.nonlinear.system import curve_model
+from ranef.fit.nonlinear.values import curve_derivatives, curve_of_design, linearised
 from ranef.fit.order import TermOrder, by_term, order_terms
+from ranef.fit.prior import log_prior, see_that_priors_fit
 from ranef.fit.progress import Report
-from ranef.fit.row_arguments import core_factors
 from ranef.fit.system import LazySystem, build_linear_system
 from ranef.fit.threads import threads_of_fit
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
-    pass
+    from ranef import _core
 
 Floats = NDArray[np.float64]
 
@@ -127,7 +123,9 @@ def fit_nonlinear(
     _check_slopes(design, least)
     full = how.method == "linearized"
     limits = TO_THE_END if full else TO_A_START
-    turns = by_turns(design, least.beta, order, control, progress if full else None, threads, limits)
+    turns = by_turns(
+        replace(design, priors=()), least.beta, order, control, progress if full else None, threads, limits
+    )
     if full:
         return _record_of_turns(design, order, turns, messages, n_threads)
     fit = turns.fit
@@ -205,33 +203,12 @@ def _laplace(
     threads: int,
     messages: tuple[str, ...],
 ) -> LmmFit:
-    from ranef._core import curve_system
-
-    rows = curve_of_design(design)
-    p, m = rows.x.shape[1], rows.n_parameters
+    p = curve_of_design(design).x.shape[1]
     sigma = start.sigma if start.sigma is not None and start.sigma > 0 else float(np.std(design.y)) or 1.0
     theta = start.theta
     assert theta is not None
-    raw = tuple(replace(t, rows=t.with_z(z)) for t, z in zip(design.random, rows.z, strict=True))
-    factors = core_factors(replace(design, random=raw), order)
-    of = [[c for i in members for c in rows.of[i]] for members in order.factors]
-    n = len(design.y)
-    x = np.asfortranarray(np.column_stack([rows.x, np.ones(n)]))
-    first = np.vstack([rows.fixed_parameters(start.beta), np.full(n, math.log(sigma))])
-    weights = np.ones(n) if design.weights is None else np.ascontiguousarray(design.weights)
-    system = curve_system(
-        core_mean(rows),
-        list(rows.covariates),
-        x,
-        [*rows.parts, m],
-        np.ascontiguousarray(design.y),
-        weights,
-        factors,
-        of,
-        np.ascontiguousarray(first),
-        [1.0] * (m + 1),
-        how.curvature == "gauss_newton",
-    )
+    system = curve_model(design, order, start.beta, sigma, how.curvature == "gauss_newton")
+    see_that_priors_fit(design, system.kept, how.n_quad)
     absolute = np.ascontiguousarray(sigma * theta[order.core_of_theta])
     beta = np.append(start.beta, math.log(sigma))
     if how.n_quad > 1 and not system.allows_quadrature:
@@ -267,15 +244,17 @@ def _laplace(
     b = by_term(order, solution.b)
     u = tuple(sigma * own for own in by_term(order, solution.u))
     near = linearised(design, estimates, in_formula_order(order, b))
-    core = build_linear_system(near.design, order, threads)
+    linear_design = replace(near.design, priors=())
+    core = build_linear_system(linear_design, order, threads)
     if len(core.kept) < p:
         raise DataError(
             f"the data do not determine {undetermined(near.design, near.design.x) or 'a parameter'} at the estimates."
         )
     linear = core.solution(np.ascontiguousarray(relative[order.core_of_theta]), False, threads)
     # with the curvature of lme4 standard errors are those of lme4, too: of the linearised model
-    own = found.vcov is not None and how.curvature == "observed"
+    own = found.vcov is not None and (how.curvature == "observed" or bool(design.priors))
     vcov = np.array(found.vcov)[:p, :p] if own else linear.vcov_unscaled * sigma**2
+    of_priors = _log_prior(design, order, found, how, threads)
     valleys = (Valley(objective, relative, estimates),)
     convergence = convergence_of(
         ending, OPTIMIZER, design, order, valleys, lambda v: np.sqrt(np.diagonal(vcov)), tuple(range(p))
@@ -293,12 +272,13 @@ def _laplace(
         reml=False,
         objective=objective,
         reml_criterion=math.nan,
-        ml_deviance=objective,
+        ml_deviance=objective + 2 * of_priors,
+        log_prior=of_priors,
         vcov_unscaled=linear.vcov_unscaled,
         pwrss=linear.pwrss,
         ldl2=linear.ldl2,
         ldrx2=linear.ldrx2,
-        system=LazySystem(near.design, order, None, core),
+        system=LazySystem(linear_design, order, None, core),
         convergence=convergence,
         messages=(*messages, *fit_messages(design, (), convergence)),
         n_threads=threads,
@@ -308,6 +288,20 @@ def _laplace(
         vcov_beta=vcov,
         mu=near.values,
     )
+
+
+def _log_prior(
+    design: Design, order: TermOrder, found: "_core.GeneralizedFit", how: Approximation, threads: int
+) -> float:
+    """Log density of the priors at the estimates; 0 without."""
+    if not design.priors or found.solution is None:
+        return 0.0
+    beta, theta = found.solution.beta, found.solution.theta
+    bare = curve_model(
+        replace(design, priors=()), order, beta[:-1], math.exp(beta[-1]), how.curvature == "gauss_newton"
+    )
+    there = bare.evaluate(theta, beta, None, how.n_quad, "observed", threads)
+    return log_prior(found.ending.objective, there.objective)
 
 
 def _record_of_turns(

@@ -4,6 +4,7 @@ It is that of the linear model that has the curve's slopes at the estimates, wit
 itself gives in its place.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,11 @@ from ranef.fit.correlated.record import CorrelatedFit
 from ranef.fit.drawn_responses import Effects, Parts
 from ranef.fit.linear import LmmFit
 from ranef.fit.nonlinear.linearized import in_formula_order
+from ranef.fit.nonlinear.system import curve_model
 from ranef.fit.nonlinear.values import curve_derivatives, curve_of_design, parameters_at, population_values, values_at
 from ranef.fit.order import TermOrder
 from ranef.fit.record import MixedFit
+from ranef.fit.refits.core import Point
 from ranef.options import Ddf
 
 if TYPE_CHECKING:
@@ -137,6 +140,16 @@ class CurveAnswers:
         )
 
     @property
+    def why_no_profile(self) -> str | None:
+        """Turns do not end at the minimum of a criterion."""
+        if self.method == "laplace":
+            return None
+        return (
+            "method='linearized' ends where its turns settle and not at the maximum of a likelihood, so that there is "
+            "none to profile; fit with method='laplace'."
+        )
+
+    @property
     def ddf_choices(self) -> tuple[Ddf, ...]:
         """Tests are asymptotic."""
         return ("none",)
@@ -189,8 +202,8 @@ class CurveAnswers:
     def core_model(self, n_threads: int | None = None) -> "_core.Model":
         """Refused: what needs it knows nothing of the curve."""
         raise OptionError(
-            "this is not available for nonlinear models; conf_int('wald') and conf_int('boot') are, and anova() of two "
-            "fits compares models."
+            "this is not available for nonlinear models; conf_int() with method='wald', 'profile' or 'boot' is, and "
+            "anova() of two fits compares models."
         )
 
 
@@ -210,6 +223,18 @@ class NonlinearFit(CurveAnswers, LmmFit):
     method: str
     vcov_beta: Floats
     mu: Floats
+
+    @property
+    def log_spread_place(self) -> int:
+        """After the fixed effects."""
+        return len(self.beta)
+
+    def profiled_model(self) -> tuple["_core.Model", Point]:
+        """The curve in the core, with log sigma as a coefficient and theta that is not relative."""
+        gauss_newton = self.curvature == "gauss_newton"
+        model = curve_model(self.design, self.order, self.beta, self.sigma, gauss_newton)
+        theta = np.ascontiguousarray(self.sigma * self.core_theta)
+        return model, Point(theta, np.append(self.beta, math.log(self.sigma)), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

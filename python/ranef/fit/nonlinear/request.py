@@ -64,6 +64,8 @@ class NonlinearRequest(RowStructureRequest, ModelRequest):
         _choice("curvature", self.curvature, CURVATURES)
         if self.method == "linearized" and self.n_quad != 1:
             raise OptionError("n_quad is for method='laplace'; the linearised model needs no quadrature.")
+        if self.method == "linearized" and self.prior:
+            raise OptionError("priors are for method='laplace'; nlme's turns have no criterion that one could join.")
         self._hold_structure_as_text()
 
     def __setstate__(self, state: dict[str, Any]) -> None:

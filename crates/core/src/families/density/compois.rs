@@ -1,7 +1,8 @@
 //! The Conway-Maxwell-Poisson distribution in its mean: cumulants of (Y, -log Y!) from one sum.
 
 use super::counts::chained;
-use super::series::{power_sums, terms, Known, Shared, LANES, LAST_TERM};
+use super::octaves::{octaves, FIRST};
+use super::series::{power_sums, power_sums_at, terms, Known, Shared, LANES, LAST_TERM};
 use super::{Density, Jet};
 use crate::families::link::Link;
 use crate::families::special::lgamma;
@@ -24,13 +25,10 @@ const LIMIT: f64 = 250.0;
 /// rounding.
 const STEPS: usize = 60;
 const LAST: f64 = 1e-5;
-/// Standard deviations above the mean at which terms have ended, multiples of 1 / nu at which a
-/// nearly geometric tail has, and how many means that of the geometric distribution has.
-const LONG: f64 = 20.0;
-const LONG_TAIL: f64 = 60.0;
-const TAIL: f64 = 43.0;
+/// Whole number by which terms are to have ended that are summed one by one.
+const FEW: usize = 400;
 /// Rates with sums that do not end, after which the mean is taken to be too large.
-const MOST_ENDLESS: usize = 4;
+const MOST_ENDLESS: usize = 30;
 
 /// The variance is a cumulant; the second predictor is log phi = -log nu.
 pub struct ConwayMaxwellPoisson;
@@ -52,6 +50,8 @@ struct Work {
     /// Terms at hand in units of the largest, minus the log factorials where they have a stride.
     w: Vec<f64>,
     t: Vec<f64>,
+    /// Their numbers, where they are those of octaves.
+    at: Vec<f64>,
     /// log j! of whole numbers, as far as they were needed.
     logs: Vec<f64>,
     /// By mean and nu: equal rows have equal sums.
@@ -62,16 +62,25 @@ thread_local! {
     static WORK: RefCell<Work> = const { RefCell::new(Work::new()) };
 }
 
-/// Whole numbers with a stride, and the logarithm of the unit of their terms.
+/// Whole numbers with a stride, or the places of octaves (whose weights are in the terms), and the
+/// logarithm of the unit of their terms.
 struct Numbers {
     first: f64,
     stride: f64,
     top: f64,
+    in_octaves: bool,
 }
 
 impl Work {
     const fn new() -> Self {
-        Work { ratios: Shared::new(), w: Vec::new(), t: Vec::new(), logs: Vec::new(), known: Known::new() }
+        Work {
+            ratios: Shared::new(),
+            w: Vec::new(),
+            t: Vec::new(),
+            at: Vec::new(),
+            logs: Vec::new(),
+            known: Known::new(),
+        }
     }
 
     /// Log factorials up to that of j.
@@ -106,7 +115,14 @@ impl Work {
                 self.t.push(-t);
                 self.w.push((j * rate - nu * t - top).exp());
             }
-            return Some(Numbers { first, stride, top });
+            return Some(Numbers { first, stride, top, in_octaves: false });
+        }
+        if mode - REACH * sd <= 1.0 {
+            let top = middle * rate - nu * lgamma(middle + 1.0);
+            let far = FEW as f64 * rate - nu * self.log_factorials(FEW)[FEW] - top;
+            if middle >= FEW as f64 || far > NEGLIGIBLE {
+                return self.fill_octaves(rate, nu, middle, top);
+            }
         }
         if middle >= LAST_TERM as f64 {
             return None;
@@ -116,14 +132,40 @@ impl Work {
         if rate.abs() < LARGEST_RATE && nu < LARGEST_NU {
             let ratio = |j: usize| (-nu * (j as f64 + 1.0).ln()).exp();
             let first = terms(rate.exp(), middle, 0, self.ratios.of(nu), ratio, &mut self.w)?;
-            return Some(Numbers { first: first as f64, stride: 1.0, top });
+            return Some(Numbers { first: first as f64, stride: 1.0, top, in_octaves: false });
         }
         // so steep that there are few
         self.w.clear();
         let own = |j: usize| j as f64 * rate - nu * lgamma(j as f64 + 1.0) - top;
         let first = (0..middle).rev().take_while(|&j| own(j) > NEGLIGIBLE).last().unwrap_or(middle);
         self.w.extend((first..=LAST_TERM).map(own).take_while(|&v| v > NEGLIGIBLE).map(f64::exp));
-        Some(Numbers { first: first as f64, stride: 1.0, top })
+        Some(Numbers { first: first as f64, stride: 1.0, top, in_octaves: false })
+    }
+
+    /// The same where the terms are wide and begin near zero, one by one and then by octaves; `top`
+    /// is the logarithm of the largest, whose number is `middle`.
+    fn fill_octaves(&mut self, rate: f64, nu: f64, middle: f64, top: f64) -> Option<Numbers> {
+        self.log_factorials(FIRST);
+        self.w.clear();
+        self.t.clear();
+        self.at.clear();
+        for (j, log) in self.logs[..FIRST].iter().enumerate() {
+            self.at.push(j as f64);
+            self.t.push(-log);
+            self.w.push((j as f64 * rate - nu * log - top).exp());
+        }
+        for o in octaves() {
+            let begin = o.start * rate - nu * o.log_factorial - top;
+            if o.start > middle && begin < NEGLIGIBLE {
+                return Some(Numbers { first: 0.0, stride: 1.0, top, in_octaves: true });
+            }
+            for ((&j, log), weight) in o.places.iter().zip(&o.log_factorials).zip(&o.weights) {
+                self.at.push(j);
+                self.t.push(-log);
+                self.w.push(weight * (j * rate - nu * log - top).exp());
+            }
+        }
+        None
     }
 
     /// The rate at which the mean is mu, by Halley's steps: it grows with nu.
@@ -145,7 +187,11 @@ impl Work {
                 continue;
             };
             // about mu, which the mean is near at the end
-            let [s0, s1, s2, s3] = power_sums(&self.w, numbers.first - mu, numbers.stride);
+            let [s0, s1, s2, s3] = if numbers.in_octaves {
+                power_sums_at(&self.w, &self.at, mu)
+            } else {
+                power_sums(&self.w, numbers.first - mu, numbers.stride)
+            };
             let (d, second, third) = (s1 / s0, s2 / s0, s3 / s0);
             let (mean, variance) = (mu + d, second - d * d);
             let gap = -(d / mu).ln_1p();
@@ -173,48 +219,26 @@ impl Work {
     }
 
     fn sums(&mut self, rate: f64, nu: f64) -> Option<Sums> {
-        let Numbers { first, stride, top } = self.fill(rate, nu)?;
-        if stride == 1.0 {
+        let Numbers { first, stride, top, in_octaves } = self.fill(rate, nu)?;
+        if stride == 1.0 && !in_octaves {
             self.log_factorials(first as usize + self.w.len());
         }
         let w = &self.w;
         // minus the logarithms of the factorials
-        let sign = if stride > 1.0 { 1.0 } else { -1.0 };
-        let t: &[f64] = if stride > 1.0 { &self.t } else { &self.logs[first as usize..] };
-        let [total, s1, ..] = power_sums(w, 0.0, 1.0);
-        let mean = first + stride * (s1 / total);
+        let own = stride > 1.0 || in_octaves;
+        let sign = if own { 1.0 } else { -1.0 };
+        let t: &[f64] = if own { &self.t } else { &self.logs[first as usize..] };
+        let total = w.iter().sum::<f64>();
         let other = sign * w.iter().zip(t).map(|(w, t)| w * t).sum::<f64>() / total;
-        let mut lanes = [[0.0f64; LANES]; 11];
-        let mut add = |lane: usize, j: f64, w: f64, t: f64| {
-            let (a, b) = (first + stride * j - mean, sign * t - other);
-            let (aa, ab, bb) = (a * a, a * b, b * b);
-            let (waa, wab, wbb) = (w * aa, w * ab, w * bb);
-            for (sum, v) in lanes.iter_mut().zip([
-                waa,
-                waa * a,
-                waa * aa,
-                wab,
-                waa * b,
-                waa * ab,
-                wbb,
-                wab * b,
-                waa * bb,
-                wbb * b,
-                wab * bb,
-            ]) {
-                sum[lane] += v;
-            }
+        let (mean, all) = if in_octaves {
+            let mean = w.iter().zip(&self.at).map(|(w, j)| w * j).sum::<f64>() / total;
+            (mean, central(w, t, sign, other, |i| self.at[i] - mean))
+        } else {
+            let [_, s1, ..] = power_sums(w, 0.0, 1.0);
+            let mean = first + stride * (s1 / total);
+            (mean, central(w, t, sign, other, |i| first + stride * i as f64 - mean))
         };
-        let whole = w.len() / LANES * LANES;
-        for i in (0..whole).step_by(LANES) {
-            for lane in 0..LANES {
-                add(lane, (i + lane) as f64, w[i + lane], t[i + lane]);
-            }
-        }
-        for i in whole..w.len() {
-            add(i - whole, i as f64, w[i], t[i]);
-        }
-        let all = lanes.map(|l| l.iter().sum::<f64>() / total);
+        let all = all.map(|sum| sum / total);
         let mut m = [[0.0; 5]; 5];
         for ((r, s), v) in [(2, 0), (3, 0), (4, 0), (1, 1), (2, 1), (3, 1), (0, 2), (1, 2), (2, 2), (0, 3), (1, 3)]
             .into_iter()
@@ -240,53 +264,41 @@ impl Work {
     }
 }
 
-/// Logarithm of the smallest nu at which a mean has a sum of no more terms than there may be, with
-/// a stride or without, and three derivatives in the logarithm of the mean; none where even the
-/// tail of the geometric distribution ends before. In between it grows from zero without a kink.
-fn smallest(mu: f64) -> Option<[f64; 4]> {
-    let most = LAST_TERM as f64;
-    let (begin, end) = (0.5 * most / TAIL, most / TAIL);
-    if mu < begin * (1.0 + 1e-3) {
-        return None;
+/// Sums of terms times powers of two differences from the mean, those of numbers (`apart` by
+/// place) and those of `sign` times t, in the order of `Work::sums`.
+#[inline(always)]
+fn central(w: &[f64], t: &[f64], sign: f64, other: f64, apart: impl Fn(usize) -> f64) -> [f64; 11] {
+    let mut lanes = [[0.0f64; LANES]; 11];
+    let mut add = |lane: usize, i: usize| {
+        let (a, b, w) = (apart(i), sign * t[i] - other, w[i]);
+        let (aa, ab, bb) = (a * a, a * b, b * b);
+        let (waa, wab, wbb) = (w * aa, w * ab, w * bb);
+        for (sum, v) in lanes.iter_mut().zip([
+            waa,
+            waa * a,
+            waa * aa,
+            wab,
+            waa * b,
+            waa * ab,
+            wbb,
+            wab * b,
+            waa * bb,
+            wbb * b,
+            wab * bb,
+        ]) {
+            sum[lane] += v;
+        }
+    };
+    let whole = w.len() / LANES * LANES;
+    for i in (0..whole).step_by(LANES) {
+        for lane in 0..LANES {
+            add(lane, i + lane);
+        }
     }
-    if mu < end {
-        // t^3 (10 - 15 t + 6 t^2), whose first two derivatives are 0 at both ends
-        let t = (mu - begin) / (end - begin);
-        let (s, s1, s2, s3) = (
-            t * t * t * (10.0 - 15.0 * t + 6.0 * t * t),
-            30.0 * t * t * (1.0 - t) * (1.0 - t),
-            60.0 * t * (1.0 - t) * (1.0 - 2.0 * t),
-            60.0 * (1.0 - 6.0 * t + 6.0 * t * t),
-        );
-        let d = mu / (end - begin);
-        // s and its derivatives in log mu, then those of its logarithm
-        let (by, twice) = (d * s1, d * s1 + d * d * s2);
-        let thrice = d * s1 + 3.0 * d * d * s2 + d * d * d * s3;
-        let (a, b, c) = (by / s, twice / s, thrice / s);
-        let ramp = [s.ln(), a, b - a * a, c - 3.0 * a * b + 2.0 * a * a * a];
-        let whole = beyond(mu);
-        return Some(std::array::from_fn(|i| whole[i] + ramp[i]));
+    for i in whole..w.len() {
+        add(i - whole, i);
     }
-    Some(beyond(mu))
-}
-
-/// The same where the mean is large.
-fn beyond(mu: f64) -> [f64; 4] {
-    let most = LAST_TERM as f64;
-    let strided = [(1.2 * REACH * REACH / mu).ln(), -1.0, 0.0, 0.0];
-    if mu >= most {
-        return strided;
-    }
-    let q = mu / (most - mu);
-    let (second, third) = (q * (1.0 + q), q * (1.0 + q) * (1.0 + 2.0 * q));
-    let tail = [(LONG_TAIL / (most - mu)).ln(), q, second, third];
-    let long = [(mu * (LONG / (most - mu)).powi(2)).ln(), 1.0 + 2.0 * q, 2.0 * second, 2.0 * third];
-    let plain = if tail[0] > long[0] { tail } else { long };
-    if strided[0] < plain[0] {
-        strided
-    } else {
-        plain
-    }
+    lanes.map(|l| l.iter().sum())
 }
 
 /// A rate near that of a mean: by the expansion of the mean in 1 / mode (Gaunt, Iyengar, Olde
@@ -312,9 +324,7 @@ fn near(mu: f64, nu: f64) -> f64 {
 impl Density<2> for ConwayMaxwellPoisson {
     fn log_density<const O: usize>(link: Link, y: f64, _: f64, [eta, delta]: [f64; 2]) -> Jet<2, O> {
         let a = link.log_mean(eta)[0];
-        let (mu, own) = (a.exp(), (-delta.clamp(-LIMIT, LIMIT)).exp());
-        let floor = smallest(mu).filter(|f| own.ln() < f[0]);
-        let nu = floor.map_or(own, |f| f[0].exp());
+        let (mu, nu) = (a.exp(), (-delta.clamp(-LIMIT, LIMIT)).exp());
         if !(mu > 0.0 && mu.is_finite() && nu.is_finite()) {
             return Jet::constant(f64::NAN);
         }
@@ -365,18 +375,6 @@ impl Density<2> for ConwayMaxwellPoisson {
             l.t[0][1][1] = mu * (nu * by_mn + nu * nu * by_mnn);
             l.t[1][1][1] = -nu * by_n - 3.0 * nu * nu * by_nn - nu * nu * nu * by_nnn;
         }
-        if let Some([_, f1, f2, f3]) = floor {
-            // all that is further has the same distribution: nu follows the mean; delta is -log nu
-            let ([_, d], h, t) = (l.g, l.h, l.t);
-            let (n, an, nn) = (-d, -h[0][1], h[1][1]);
-            let (aan, ann, nnn) = (-t[0][0][1], t[0][1][1], -t[1][1][1]);
-            l.g = [l.g[0] + n * f1, 0.0];
-            l.h[0][0] += 2.0 * an * f1 + nn * f1 * f1 + n * f2;
-            l.t[0][0][0] += 3.0 * aan * f1 + 3.0 * ann * f1 * f1 + nnn * f1.powi(3);
-            l.t[0][0][0] += 3.0 * (an + nn * f1) * f2 + n * f3;
-            (l.h[0][1], l.h[1][1]) = (0.0, 0.0);
-            (l.t[0][0][1], l.t[0][1][1], l.t[1][1][1]) = (0.0, 0.0, 0.0);
-        }
         chained(link, eta, l)
     }
 
@@ -398,22 +396,55 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_nu_follows_the_mean_derivatives_are_those_of_the_density() {
-        let at = |eta: f64| ConwayMaxwellPoisson::log_density::<3>(Link::Log, 60.0, 0.0, [eta, 200.0]);
-        for mu in [97.0f64, 120.0, 180.0, 250.0, 700.0, 3000.0, 9000.0] {
-            let eta = mu.ln();
-            assert!(smallest(mu).is_some());
-            let h = 1e-4;
-            let (up, down, here) = (at(eta + h), at(eta - h), at(eta));
-            for (derivative, difference) in [
-                (here.g[0], (up.v - down.v) / (2.0 * h)),
-                (here.h[0][0], (up.g[0] - down.g[0]) / (2.0 * h)),
-                (here.t[0][0][0], (up.h[0][0] - down.h[0][0]) / (2.0 * h)),
-            ] {
-                let scale = 1.0 + derivative.abs();
-                assert!((derivative - difference).abs() < 1e-5 * scale, "{mu}: {derivative} {difference}");
+    fn derivatives_are_those_of_the_density_where_terms_are_many() {
+        for delta in [3.0, 5.0, 8.0, 40.0, 200.0] {
+            let at = |eta: f64, delta: f64| ConwayMaxwellPoisson::log_density::<3>(Link::Log, 60.0, 0.0, [eta, delta]);
+            for mu in [30.0f64, 97.0, 250.0, 700.0, 3000.0, 1e5] {
+                let eta = mu.ln();
+                let h = 1e-4;
+                let (up, down, here) = (at(eta + h, delta), at(eta - h, delta), at(eta, delta));
+                let (more, less) = (at(eta, delta + h), at(eta, delta - h));
+                for (derivative, difference) in [
+                    (here.g[0], (up.v - down.v) / (2.0 * h)),
+                    (here.g[1], (more.v - less.v) / (2.0 * h)),
+                    (here.h[0][0], (up.g[0] - down.g[0]) / (2.0 * h)),
+                    (here.h[0][1], (more.g[0] - less.g[0]) / (2.0 * h)),
+                    (here.h[1][1], (more.g[1] - less.g[1]) / (2.0 * h)),
+                    (here.t[0][0][0], (up.h[0][0] - down.h[0][0]) / (2.0 * h)),
+                    (here.t[1][1][1], (more.h[1][1] - less.h[1][1]) / (2.0 * h)),
+                ] {
+                    let scale = 1.0 + derivative.abs();
+                    assert!((derivative - difference).abs() < 1e-5 * scale, "{mu} {delta}: {derivative} {difference}");
+                }
             }
-            assert_eq!(here.g[1], 0.0);
+        }
+    }
+
+    #[test]
+    fn nearly_geometric_densities_are_those_of_the_geometric_distribution() {
+        for mu in [2.0f64, 40.0, 500.0, 2e4, 1e9] {
+            for y in [0.0, 7.0, 300.0] {
+                let l = ConwayMaxwellPoisson::log_density::<2>(Link::Log, y, 0.0, [mu.ln(), 240.0]);
+                let want = y * mu.ln() - (y + 1.0) * mu.ln_1p();
+                assert!((l.v - want).abs() < 1e-12 * want.abs(), "{mu} {y}: {} {want}", l.v);
+            }
+        }
+    }
+
+    #[test]
+    fn octaves_give_what_terms_one_by_one_give() {
+        let mut work = Work::new();
+        for (mu, nu) in [(20.0, 0.01), (45.0, 0.02), (60.0, 0.05), (90.0, 0.1), (120.0, 0.3), (200.0, 0.08)] {
+            let rate = work.rate_of(mu, nu);
+            let sums = work.sums(rate, nu).unwrap();
+            let log = |j: usize| j as f64 * rate - nu * lgamma(j as f64 + 1.0);
+            let top = (0..60_000).map(log).fold(f64::NEG_INFINITY, f64::max);
+            let total: f64 = (0..60_000).map(|j| (log(j) - top).exp()).sum();
+            let mean = (0..60_000).map(|j| j as f64 * (log(j) - top).exp()).sum::<f64>() / total;
+            let fourth = (0..60_000).map(|j| (j as f64 - mean).powi(4) * (log(j) - top).exp()).sum::<f64>() / total;
+            assert!((sums.log_z - top - total.ln()).abs() < 1e-12, "{mu} {nu}");
+            assert!((sums.mean / mean - 1.0).abs() < 1e-11 && (mean / mu - 1.0).abs() < 1e-11, "{mu} {nu} {mean}");
+            assert!((sums.m[4][0] / fourth - 1.0).abs() < 1e-10, "{mu} {nu}");
         }
     }
 }

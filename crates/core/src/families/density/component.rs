@@ -173,6 +173,10 @@ impl<D: Density<K>, const K: usize, const M: usize> Kernel for Component<D, K, M
         }
     }
 
+    fn is_mixture(&self) -> bool {
+        self.zero == Zero::Inflated
+    }
+
     fn is_rough(&self) -> bool {
         D::ROUGH || matches!(self.zero, Zero::Inflated | Zero::Truncated | Zero::Hurdle(true))
     }

@@ -12,6 +12,7 @@ mod compois;
 mod component;
 mod counts;
 mod jet;
+mod octaves;
 mod positive;
 mod proportions;
 mod real;

@@ -147,6 +147,20 @@ pub fn power_sums(w: &[f64], first: f64, stride: f64) -> [f64; 4] {
     lanes.map(|l| l.iter().sum())
 }
 
+/// Sums over the terms of `w` times the powers 0 to 3 of their numbers less a centre.
+pub fn power_sums_at(w: &[f64], at: &[f64], centre: f64) -> [f64; 4] {
+    let mut out = [0.0f64; 4];
+    for (w, j) in w.iter().zip(at) {
+        let d = j - centre;
+        let (w1, w2) = (w * d, w * d * d);
+        out[0] += w;
+        out[1] += w1;
+        out[2] += w2;
+        out[3] += w2 * d;
+    }
+    out
+}
+
 /// Numbers that are added in step.
 pub const LANES: usize = 4;
 

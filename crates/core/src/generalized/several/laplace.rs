@@ -29,7 +29,9 @@ impl Modes {
         kernel: &dyn Kernel,
         rule: Option<&Rule>,
     ) -> Result<Value, Failure> {
-        let h = if kernel.has_several_modes() { self.solve_among(g, kernel)? } else { self.solve(g, false)? };
+        let anew = kernel.is_mixture() && self.u.iter().all(|&u| u == 0.0);
+        let among = kernel.has_several_modes() || anew;
+        let h = if among { self.solve_among(g, kernel)? } else { self.solve(g, false)? };
         let (n, m) = (g.n, kernel.predictors());
         let random = g.random_predictors();
         let among: Vec<usize> = (0..m).filter(|&c| random[c]).collect();
