@@ -106,7 +106,8 @@ def test(wheel: Path, dependencies: str, arguments: Sequence[str], work: Path) -
     variables = install(python, wheel.resolve(), dependencies, work)
     run([python, ROOT / "scripts/smoke.py"], env=variables, cwd=work)
     step(f"the test suite against {wheel.name}")
-    run([python, "-m", "pytest", "-n", "auto", *arguments], env=variables, cwd=checkout_without_package(work / "checkout"))
+    command = [python, "-m", "pytest", "-n", "auto", *arguments]
+    run(command, env=variables, cwd=checkout_without_package(work / "checkout"))
 
 
 def main() -> None:
