@@ -17,7 +17,8 @@ def translate(text: str, source: Literal["spss", "stata", "sas", "nlme", "lme4",
     source : {"spss", "stata", "sas", "nlme", "lme4", "julia"}, optional
         The language, which is recognised by its commands unless given: SPSS (``MIXED``,
         ``GENLINMIXED``), Stata (``mixed``, ``melogit``, ``meglm`` …), SAS (``PROC MIXED``, ``PROC
-        GLIMMIX``), R's nlme (``lme``) or lme4 (``lmer``, ``glmer``), Julia's MixedModels.
+        GLIMMIX``), R's nlme (``lme``, ``gls``, ``nlme``)
+        or lme4 (``lmer``, ``glmer``, ``nlmer``), Julia's MixedModels.
 
     Returns
     -------

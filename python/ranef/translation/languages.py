@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ranef.errors import ArgumentTypeError, OptionError, TranslationError
 from ranef.formula import Formula, parse_expression, parse_formula, require_random
-from ranef.translation import julia, lme4, nlme, sas, spss, stata
+from ranef.translation import julia, lme4, nlme, nonlinear, sas, spss, stata
 from ranef.translation.composition import Reading
 from ranef.translation.description import FAMILY_LINKS, ModelDescription, describe
 from ranef.translation.recognition import recognised
@@ -46,10 +46,10 @@ class Translation:
     Attributes
     ----------
     call : str
-        The call of ``lmer`` or ``glmer``.
+        The call of ``lmer``, ``glmer``, ``nlmer`` and so on.
     formula : str
     method : str
-        ``"REML"``, ``"ML"``, ``"Laplace"``, ``"AGHQ"`` or ``"penalised"``.
+        ``"REML"``, ``"ML"``, ``"Laplace"``, ``"AGHQ"``, ``"penalised"`` or ``"linearized"``.
     family, link : str or None
         None for a linear model.
     n_quad : int or None
@@ -79,6 +79,8 @@ class Translation:
 
     def describe(self) -> ModelDescription:
         """The neutral description of the model."""
+        if self.call.startswith("nlmer("):
+            raise nonlinear.no_description()
         return describe(
             self.formula,
             reml=self.method == "REML",
@@ -171,8 +173,29 @@ def read(text: str, source: str | None = None) -> Translation:
     if not isinstance(text, str):
         raise ArgumentTypeError(f"the text to translate must be a str, not {type(text).__name__}.")
     name = recognised(text, tuple(LANGUAGES)) if source is None else source.lower()
+    curve = nonlinear.read_curve(text, name) if name in nonlinear.FUNCTIONS else None
+    if curve is not None:
+        return _of_curve(curve, name)
     reading = (target or LANGUAGES[name]).read(text)
     return _translation(reading, name)
+
+
+def _of_curve(reading: nonlinear.CurveReading, source: str) -> Translation:
+    arguments = [_quoted(reading.formula), reading.data, *reading.options]
+    beside = ((name, getattr(reading, name)) for name in ("weights", "subset"))
+    arguments += [f"{name}={_quoted(text)}" for name, text in beside if text is not None]
+    return Translation(
+        call=f"nlmer({', '.join(arguments)})",
+        formula=reading.formula,
+        method=reading.method,
+        family=None,
+        link=None,
+        n_quad=None if reading.method == "linearized" else reading.n_quad,
+        weights=reading.weights,
+        subset=reading.subset,
+        notes=reading.notes,
+        source=source,
+    )
 
 
 def _translation(reading: Reading, source: str) -> Translation:

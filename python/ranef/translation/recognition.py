@@ -11,8 +11,8 @@ _STATA_COMMANDS = "|".join(sorted((*COMMANDS, *PANEL_COMMANDS, *OTHER_MODELS), k
 _SIGNS = (
     ("julia", re.compile(r"@formula\b|\bg?lmm\(|\b(?:Generalized)?(?:Linear)?MixedModel\b")),
     ("sas", re.compile(r"\bproc\s+(?:mixed|hpmixed|glimmix|nlmixed)\b", re.I)),
-    ("lme4", re.compile(r"(?<![\w.])(?:lmer|glmer|glmer\.nb|mmrm)\s*\(")),
-    ("nlme", re.compile(r"(?<![\w.])(?:lme|gls)\s*\(")),
+    ("lme4", re.compile(r"(?<![\w.])(?:lmer|glmer|glmer\.nb|mmrm|nlmer)\s*\(")),
+    ("nlme", re.compile(r"(?<![\w.])(?:lme|gls|nlme)\s*\(")),
     ("spss", re.compile(r"^\s*genlinmixed\b", re.I | re.M)),
     ("spss", re.compile(r"^\s*mixed\s+[\w.$#@]+\s+(?:by|with)\b", re.I | re.M)),
     ("spss", re.compile(r"^\s*mixed\b[^|]*?\s/\s*(?:fixed|random|repeated|method|print|criteria|save)\b", re.I | re.M)),

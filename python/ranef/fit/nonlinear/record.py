@@ -133,10 +133,10 @@ class CurveAnswers:
 
     @property
     def why_not_translated(self) -> str | None:
-        """Other languages are those of linear predictors."""
+        """What describes it to other languages has its own words: `ranef.translation.nonlinear`."""
         return (
-            "a nonlinear model is written as its formula and those of its parameters; the languages of linear models "
-            "cannot say it."
+            "a nonlinear model is written as its curve and the formulas of its parameters, which is no description of "
+            "a linear model; to_syntax has it for R's lme4, nlme and brms."
         )
 
     @property

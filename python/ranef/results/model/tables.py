@@ -217,15 +217,16 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         return describe_fit(self._fit, self._request, data_name(self._request.data), named=named)
 
     def to_syntax(
-        self, language: Literal["spss", "stata", "sas", "r", "nlme", "lme4", "julia"], *, notes: bool = True
+        self, language: Literal["spss", "stata", "sas", "r", "nlme", "lme4", "julia", "brms"], *, notes: bool = True
     ) -> str:
         """The same model in another program's language.
 
         Parameters
         ----------
-        language : {"spss", "stata", "sas", "r", "nlme", "lme4", "julia"}
+        language : {"spss", "stata", "sas", "r", "nlme", "lme4", "julia", "brms"}
             SPSS's ``MIXED`` or ``GENLINMIXED``, Stata's ``mixed`` and its kin, SAS's ``PROC MIXED``
-            or ``PROC GLIMMIX``, R's ``lme`` or ``lmer`` and ``glmer``, or MixedModels.jl.
+            or ``PROC GLIMMIX``, R's ``lme`` or ``lmer`` and ``glmer``, or MixedModels.jl; of
+            nonlinear models R's ``nlmer``, ``nlme`` or brms.
         notes : bool
             Whether to say in comments before it what will print differently there.
 
@@ -247,7 +248,20 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         """
         if self._fit.mean_of_predictors:
             return self._parts_written(language, notes)
+        if self._fit.columns_are_slopes:
+            return self._curve_written(language, notes)
         return self._written(self._described(True), language, notes)
+
+    def _curve_written(self, language: str, notes: bool) -> str:
+        from ranef.presentation.model_summary import data_name
+        from ranef.translation.fitted import named_arguments
+        from ranef.translation.languages import language as known
+        from ranef.translation.nonlinear import LANGUAGES, write_curve
+
+        if not isinstance(language, str) or language.lower() not in LANGUAGES:
+            known(language)
+        arguments = named_arguments(self._request, data_name(self._request.data))
+        return write_curve(self._fit, arguments, language, notes=notes)
 
     def _parts_written(self, language: str, notes: bool) -> str:
         from ranef.presentation.model_summary import data_name
