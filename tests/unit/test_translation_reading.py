@@ -294,7 +294,7 @@ UNSUPPORTED = [
     ("spss", "REGRESSION /DEPENDENT y.", "the text", None),
     ("stata", "mixed y x || id:, residuals(banded 1, t(time))", "residuals(banded)", 1),
     ("stata", "mixed y x [pw=w] || id:", "the weights", 1),
-    ("stata", "\n\nmeologit y x || g:", "'meologit'", 3),
+    ("stata", "\n\nmestreg y x || g:", "'mestreg'", 3),
     ("stata", "mixed y L.x || g:", "L.", 1),
     ("stata", "mixed y x* || g:", "x*", 1),
     ("stata", "xtreg y x, fe i(id)", "xtreg, fe", 1),
@@ -384,7 +384,7 @@ def test_the_language_is_recognised(source, text):
         ("hello, world", "it begins with 'hello, world'.*source='lme4'"),
         ("y ~ x + (1 | g)", "this is a formula"),
         ("smf.mixedlm('y ~ x', d, groups=d.g)", "this is statsmodels"),
-        ("glmmTMB(y ~ x + (1 | g), d)", "as lmer and glmer take it"),
+        ("stan_glmer(y ~ x + (1 | g), d)", "as lmer and glmer take it"),
     ],
 )
 def test_what_is_no_known_language(text, word):

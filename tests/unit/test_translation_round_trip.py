@@ -7,7 +7,8 @@ import pytest
 import ranef
 from ranef import RanefWarning, lmer, load_dataset
 from ranef.errors import TranslationError
-from ranef.translation import LANGUAGES, describe, read, write
+from ranef.translation import describe, read, write
+from ranef.translation.languages import WRITTEN
 
 LINEAR = {
     "null": ("y ~ 1 + (1 | g)", {}),
@@ -61,7 +62,7 @@ def there_and_back(formula, options, language):
     return model, read(write(model, language), language)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", WRITTEN)
 @pytest.mark.parametrize("name", LINEAR)
 def test_linear_models(name, language):
     model, back = there_and_back(*LINEAR[name], language)
@@ -71,7 +72,7 @@ def test_linear_models(name, language):
     assert (back.family, back.n_quad) == (None, None)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", WRITTEN)
 @pytest.mark.parametrize("name", CROSSED)
 def test_crossed_models(name, language):
     if language == "nlme":
@@ -82,12 +83,16 @@ def test_crossed_models(name, language):
     assert back.describe().signature == model.signature
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", WRITTEN)
 @pytest.mark.parametrize("name", GENERALIZED)
 def test_generalized_models(name, language):
     formula, options = GENERALIZED[name]
     if language == "nlme":
         with pytest.raises(TranslationError, match="lme has linear models only"):
+            write(describe(formula, **options), language)
+        return
+    if language == "glmmtmb" and options.get("n_quad", 1) > 1:
+        with pytest.raises(TranslationError, match="Laplace's approximation only"):
             write(describe(formula, **options), language)
         return
     model, back = there_and_back(formula, options, language)
@@ -128,6 +133,8 @@ def impossible(structure, method, language):
             "crossed grouping factors" if structure == "crossed" else None
         )  # fmt: skip
     if "n_quad" in METHODS[method]:
+        if language == "glmmtmb":
+            return "Laplace's approximation only"
         if language in ("lme4", "julia") and structure != "random intercept":
             return "quadrature for one random intercept only"
         if language == "stata" and structure == "crossed":
@@ -137,7 +144,7 @@ def impossible(structure, method, language):
     return None
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", WRITTEN)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_every_structure_by_every_method(structure, method, language):
@@ -165,7 +172,7 @@ def test_lme4_and_its_constant_under_quadrature():
     assert "leave a constant out" not in write(describe("y ~ x + (1 | g)", family="binomial", n_quad=7), "lme4")
 
 
-@pytest.mark.parametrize("language", ["lme4", "nlme", "spss", "sas", "julia"])
+@pytest.mark.parametrize("language", ["lme4", "nlme", "spss", "sas", "julia", "glmmtmb"])
 def test_weights(language):
     model, back = there_and_back("y ~ x + (1 | g)", {"weights": "w"}, language)
     assert back.weights == "w"
@@ -213,7 +220,7 @@ FITTED = {
 }
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", WRITTEN)
 @pytest.mark.parametrize("name", FITTED)
 def test_fitted_models(name, language):
     formula, data, options = FITTED[name]
@@ -277,10 +284,17 @@ def test_what_cannot_be_said_is_named(language, formula, options, part):
     assert len(caught.value.reason) > 15
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_family_of_no_other_program_is_refused(language):
+@pytest.mark.parametrize("language", [name for name in WRITTEN if name not in ("stata", "glmmtmb")])
+def test_a_family_of_few_programs_is_refused(language):
     with pytest.raises(TranslationError, match="the nbinom1 family"):
         write(describe("y ~ x + (1 | g)", family="nbinom1"), language)
+
+
+def test_the_other_negative_binomial():
+    for language in ("stata", "glmmtmb"):
+        model, back = there_and_back("y ~ x + (1 | g)", {"family": "nbinom1"}, language)
+        assert back.describe().signature == model.signature
+    assert write(describe("y ~ x + (1 | g)", family="nbinom1"), "r").startswith("glmmTMB(")
 
 
 def test_values_have_no_name():

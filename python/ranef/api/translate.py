@@ -7,18 +7,23 @@ from ranef.translation import Translation, read
 
 
 @known_arguments
-def translate(text: str, source: Literal["spss", "stata", "sas", "nlme", "lme4", "julia"] | None = None) -> Translation:
-    """The call of ``lmer`` or ``glmer`` for a model in another program's language.
+def translate(
+    text: str,
+    source: Literal["spss", "stata", "sas", "nlme", "lme4", "glmmtmb", "ordinal", "pscl", "julia"] | None = None,
+) -> Translation:
+    """The call of ``lmer``, ``glmer``, ``clmm`` and so on for a model in another program's language.
 
     Parameters
     ----------
     text : str
         Syntax that fits a mixed model, with what prepares the data for it. The first model counts.
-    source : {"spss", "stata", "sas", "nlme", "lme4", "julia"}, optional
+    source : str, optional
         The language, which is recognised by its commands unless given: SPSS (``MIXED``,
-        ``GENLINMIXED``), Stata (``mixed``, ``melogit``, ``meglm`` …), SAS (``PROC MIXED``, ``PROC
-        GLIMMIX``), R's nlme (``lme``, ``gls``, ``nlme``)
-        or lme4 (``lmer``, ``glmer``, ``nlmer``), Julia's MixedModels.
+        ``GENLINMIXED``), Stata (``mixed``, ``melogit``, ``meologit``, ``meglm``, ``zinb`` …), SAS
+        (``PROC MIXED``, ``PROC GLIMMIX``), R's nlme (``lme``, ``gls``, ``nlme``), lme4 (``lmer``,
+        ``glmer``, ``nlmer``), glmmTMB, ordinal (``clmm``, ``clmm2``) or
+        pscl (``zeroinfl``, ``hurdle``), Julia's MixedModels: ``"spss"``, ``"stata"``, ``"sas"``, ``"nlme"``, ``"lme4"``, ``"glmmtmb"``, ``"ordinal"``,
+        ``"pscl"``, ``"julia"``.
 
     Returns
     -------

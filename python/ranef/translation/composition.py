@@ -181,6 +181,11 @@ class Columns:
         return [f"({left} | {self.group(group)})"]
 
 
+def quoted(text: str) -> str:
+    """A text as a string of Python, in double quotes where it can be."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' if '"' not in text else repr(text)
+
+
 def _left(terms: Sequence[str]) -> str:
     slopes = [t for t in terms if t != "1"]
     if not slopes:
@@ -236,6 +241,10 @@ class Reading:
         The structure term of a model for repeated measures.
     vcov : str or None
         The robust covariance of such a model.
+    verb : str or None
+        The function of this package, where it is not that of the family.
+    own : dict
+        Its further arguments as code, by name.
     notes : list of str
     """
 
@@ -259,6 +268,8 @@ class Reading:
     contrasts: dict[str, str] = field(default_factory=dict)
     repeated: str = ""
     vcov: str | None = None
+    verb: str | None = None
+    own: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:

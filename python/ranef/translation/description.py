@@ -333,7 +333,7 @@ def describe(
     known = {c.name: c for c in (Categorical(c) if isinstance(c, str) else c for c in categorical)}
     renamed = _Categories(known)
     given_weights = None if weights is None else parse_expression(weights)
-    response, left_weights = _response(require_response(parsed).expr, family, given_weights)
+    response, left_weights = response_of(require_response(parsed).expr, family, given_weights)
     fixed = tuple(renamed.term(t) for t in parsed.fixed)
     offsets = tuple(_inside(v.expr) for v in parsed.offsets)
     if offset is not None:
@@ -423,7 +423,7 @@ class _Categories:
         return column
 
 
-def _response(expr: Expr, family: str | None, weights: Expr | None) -> tuple[Response, Expr | None]:
+def response_of(expr: Expr, family: str | None, weights: Expr | None) -> tuple[Response, Expr | None]:
     """The response, and the weights that are not numbers of trials."""
     inner = without_parens(expr)
     if family != "binomial":

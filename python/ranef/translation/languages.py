@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ranef.errors import ArgumentTypeError, OptionError, TranslationError
 from ranef.formula import Formula, parse_expression, parse_formula, require_random
-from ranef.translation import julia, lme4, nlme, nonlinear, sas, spss, stata
-from ranef.translation.composition import Reading
+from ranef.translation import glmmtmb, julia, lme4, nlme, nonlinear, ordinal, pscl, sas, spss, stata
+from ranef.translation.composition import Reading, quoted
 from ranef.translation.description import FAMILY_LINKS, ModelDescription, describe
 from ranef.translation.recognition import recognised
 
@@ -31,7 +31,16 @@ LANGUAGES = {
     "sas": Language("SAS", sas.write, sas.read, "/* {} */"),
     "julia": Language("Julia (MixedModels.jl)", julia.write, julia.read, "# {}"),
 }
-"""The languages by the names that the interface has for them."""
+"""The languages by the names that the interface has for them, as they are shown side by side."""
+
+#: With packages of R that are written like lme4 and asked for by name.
+WRITTEN = {**LANGUAGES, "glmmtmb": Language("R (glmmTMB)", glmmtmb.write, glmmtmb.read, "# {}")}
+
+#: With what is read alone: models of these packages are written from more than a description.
+READERS = {name: known.read for name, known in WRITTEN.items()} | {"ordinal": ordinal.read, "pscl": pscl.read}
+
+#: Families that are written for glmmTMB where R is asked for.
+NOT_IN_LME4 = ("beta", "nbinom1")
 
 _DECLARING = ("spss", "stata", "sas")
 _TAKEN_AS_NUMBERS = "no data were seen: columns that are not declared categorical are taken as numbers."
@@ -46,12 +55,12 @@ class Translation:
     Attributes
     ----------
     call : str
-        The call of ``lmer``, ``glmer``, ``nlmer`` and so on.
+        The call of ``lmer``, ``glmer``, ``clmm``, ``nlmer`` and so on.
     formula : str
     method : str
         ``"REML"``, ``"ML"``, ``"Laplace"``, ``"AGHQ"``, ``"penalised"`` or ``"linearized"``.
     family, link : str or None
-        None for a linear model.
+        None for a linear model; of several linear predictors the family as the call has it.
     n_quad : int or None
         Nodes of quadrature; None for a linear model.
     weights, subset : str or None
@@ -96,10 +105,10 @@ def language(name: object) -> Language:
     """The language of a name, or an error that lists them."""
     if not isinstance(name, str):
         raise ArgumentTypeError(f"the language must be one of {', '.join(map(repr, LANGUAGES))}, not {name!r}.")
-    if name.lower() not in LANGUAGES:
+    if name.lower() not in WRITTEN:
         hint = " R code is read as 'lme4' or 'nlme', by the package that fits the model." if name.lower() == "r" else ""
-        raise OptionError(f"there is no language {name!r}; known are {', '.join(map(repr, LANGUAGES))}.{hint}")
-    return LANGUAGES[name.lower()]
+        raise OptionError(f"there is no language {name!r}; known are {', '.join(map(repr, WRITTEN))}.{hint}")
+    return WRITTEN[name.lower()]
 
 
 def write(model: ModelDescription, to: str, *, notes: bool = True) -> str:
@@ -129,7 +138,7 @@ def write(model: ModelDescription, to: str, *, notes: bool = True) -> str:
     """
     target = language("lme4" if isinstance(to, str) and to.lower() == "r" else to)
     if to.lower() == "r":
-        to = "nlme" if model.residual is not None else "lme4"
+        to = "nlme" if model.residual is not None else "glmmtmb" if model.family in NOT_IN_LME4 else "lme4"
         target = language(to)
     for block in model.blocks:
         if block.known is not None or block.members is not None:
@@ -169,21 +178,19 @@ def read(text: str, source: str | None = None) -> Translation:
     >>> read("mixed y x || g: x, cov(un) reml", "stata").formula
     'y ~ x + (x | g)'
     """
-    target = None if source is None else language(source)
+    if source is not None and not (isinstance(source, str) and source.lower() in READERS):
+        language(source)
     if not isinstance(text, str):
         raise ArgumentTypeError(f"the text to translate must be a str, not {type(text).__name__}.")
-    name = recognised(text, tuple(LANGUAGES)) if source is None else source.lower()
+    name = recognised(text, tuple(READERS)) if source is None else source.lower()
     curve = nonlinear.read_curve(text, name) if name in nonlinear.FUNCTIONS else None
-    if curve is not None:
-        return _of_curve(curve, name)
-    reading = (target or LANGUAGES[name]).read(text)
-    return _translation(reading, name)
+    return _of_curve(curve, name) if curve is not None else _translation(READERS[name](text), name)
 
 
 def _of_curve(reading: nonlinear.CurveReading, source: str) -> Translation:
-    arguments = [_quoted(reading.formula), reading.data, *reading.options]
+    arguments = [quoted(reading.formula), reading.data, *reading.options]
     beside = ((name, getattr(reading, name)) for name in ("weights", "subset"))
-    arguments += [f"{name}={_quoted(text)}" for name, text in beside if text is not None]
+    arguments += [f"{name}={quoted(text)}" for name, text in beside if text is not None]
     return Translation(
         call=f"nlmer({', '.join(arguments)})",
         formula=reading.formula,
@@ -202,45 +209,63 @@ def _translation(reading: Reading, source: str) -> Translation:
     whole = reading.whole_formula()
     formula = parse_formula(whole)
     correlated = reading.correlation is not None or reading.variance is not None
-    if not correlated and not reading.repeated:
+    if reading.verb is not None:
+        _need_random(reading, formula)
+    elif not correlated and not reading.repeated:
         require_random(formula)
     written = f"{formula.text} + {reading.repeated}" if reading.repeated else formula.text
     for argument in (reading.weights, reading.subset):
         if argument is not None:
             parse_expression(argument)
     _settle_quadrature(reading, formula)
-    arguments = [_quoted(written), reading.python_data()]
-    if reading.family is None:
+    arguments = [quoted(written), reading.python_data()]
+    if reading.verb is not None:
+        function = reading.verb
+        arguments += [f"{name}={code}" for name, code in reading.own.items()]
+        arguments += [f"n_quad={reading.n_quad}"] * (reading.n_quad != 1)
+        method = "AGHQ" if reading.n_quad > 1 else "Laplace"
+    elif reading.family is None:
         function = "mmrm" if reading.repeated else "lmer" if formula.random else "gls"
         if reading.vcov is not None and reading.repeated:
-            arguments.append(f"vcov={_quoted(reading.vcov)}")
+            arguments.append(f"vcov={quoted(reading.vcov)}")
         arguments += ["REML=False"] * (not reading.reml)
         method = "REML" if reading.reml else "ML"
     else:
         function, arguments = _generalized(reading, arguments)
         method = "AGHQ" if reading.n_quad > 1 else "Laplace" if reading.n_quad == 1 else "penalised"
     if reading.weights is not None:
-        arguments.append(f"weights={_quoted(reading.weights)}")
+        arguments.append(f"weights={quoted(reading.weights)}")
     if reading.subset is not None:
-        arguments.append(f"subset={_quoted(reading.subset)}")
+        arguments.append(f"subset={quoted(reading.subset)}")
     for name in ("correlation", "variance"):
         if (text := getattr(reading, name)) is not None:
-            arguments.append(f"{name}={_quoted(text)}")
+            arguments.append(f"{name}={quoted(text)}")
     if reading.contrasts:
         arguments.append(f"contrasts={reading.contrasts!r}")
-    if reading.ddf is not None and reading.family is None:
-        arguments.append(f"ddf={_quoted(reading.ddf)}")
+    if reading.ddf is not None and reading.family is None and reading.verb is None:
+        arguments.append(f"ddf={quoted(reading.ddf)}")
     return Translation(
         call=f"{function}({', '.join(arguments)})",
         formula=written,
         method=method,
         family=reading.family,
-        link=reading.link if reading.family is None else reading.link or FAMILY_LINKS[reading.family][0],
-        n_quad=None if reading.family is None else reading.n_quad,
+        link=reading.link or FAMILY_LINKS.get(reading.family or "", (None,))[0],
+        n_quad=None if reading.family is None and reading.verb is None else reading.n_quad,
         weights=reading.weights,
         subset=reading.subset,
         notes=tuple(reading.notes),
         source=source,
+    )
+
+
+def _need_random(reading: Reading, formula: Formula) -> None:
+    """Say that there are no random effects, where no formula of the call has any."""
+    parts = (code.strip('"') for code in reading.own.values())
+    if formula.random or any("|" in part for part in parts if part.startswith("~")):
+        return
+    reading.note(
+        "there are no random effects in it, without which nothing is fitted here: add a term such as (1 | group) to "
+        "one of the formulas."
     )
 
 
@@ -253,15 +278,16 @@ def _generalized(reading: Reading, arguments: list[str]) -> tuple[str, list[str]
             reading.language, f"the {link} link of the {reading.family} family", f"it has {', '.join(links)} here."
         )
     if reading.family == "nbinom2" and link == links[0]:
-        return "glmer_nb", arguments
+        return "glmer_nb", arguments + [f"n_quad={reading.n_quad}"] * (reading.n_quad != 1)
     family = reading.family if link == links[0] else f"{reading.family}({link})"
-    arguments = [*arguments, f"family={_quoted(family)}"]
+    arguments = [*arguments, f"family={quoted(family)}"]
     return "glmer", arguments + [f"n_quad={reading.n_quad}"] * (reading.n_quad != 1)
 
 
 def _settle_quadrature(reading: Reading, formula: Formula) -> None:
     """Quadrature is for one grouping factor, or two nested ones with one random effect each."""
-    if reading.family is not None and reading.n_quad > 1 and not _has_quadrature(formula):
+    generalized = reading.family is not None or reading.verb is not None
+    if generalized and reading.n_quad > 1 and not _has_quadrature(formula):
         reading.note(
             f"{reading.n_quad} nodes of quadrature are possible here for one grouping factor or for two nested ones "
             "with one random effect each; Laplace's approximation takes their place."
@@ -279,7 +305,3 @@ def _has_quadrature(formula: Formula) -> bool:
         return True
     inner, *outer = sorted(effects, key=len, reverse=True)
     return len(outer) == 1 and outer[0] < inner and max(effects.values()) == 1
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' if '"' not in text else repr(text)

@@ -3,7 +3,7 @@
 from ranef.errors import TranslationError
 from ranef.formula import deparse, parse_formula
 from ranef.formula.deparse import quoted_name
-from ranef.formula.syntax import Call, Constant, Expr, String, without_parens
+from ranef.formula.syntax import Call, Expr, String, without_parens
 from ranef.translation.codings import coded_in_formula, formula_in_r
 from ranef.translation.composition import Reading
 from ranef.translation.description import ModelDescription, family_and_link
@@ -15,6 +15,7 @@ from ranef.translation.r_code import (
     contrasts_of,
     data_of,
     find_call,
+    read_rows,
     require_formula,
     truth,
     whole_number,
@@ -164,18 +165,11 @@ def read(text: str) -> Reading:
         reading.family = reading.link = None
     if "nAGQ" in given:
         reading.n_quad = whole_number(given["nAGQ"], "nAGQ", LANGUAGE)
-    for name in ("weights", "subset"):
-        if name in given and not _is_null(given[name]):
-            setattr(reading, name, deparse(given[name]))
-    if "offset" in given and not _is_null(given["offset"]):
-        reading.formula += f" + offset({deparse(given['offset'])})"
     contrasts_before(text, reading)
     if "contrasts" in given:
         _note_random(reading, formula, contrasts_of(given["contrasts"], LANGUAGE))
         reading.contrasts |= contrasts_of(given["contrasts"], LANGUAGE)
-    for name in ("control", "start", "na.action"):
-        if name in given:
-            reading.note(f"{name} was left out; the call here has its own.")
+    read_rows(reading, given)
     return reading
 
 
@@ -189,10 +183,6 @@ def _note_random(reading: Reading, formula: Expr, contrasts: dict[str, str]) -> 
             f"lme4's contrasts= code the fixed effects only, and here the random effects of {', '.join(names)} too: "
             'ranef.options(random_contrasts="lme4") before the call has lme4\'s rule.'
         )
-
-
-def _is_null(node: Expr) -> bool:
-    return isinstance(node, Constant) and node.word == "NULL"
 
 
 def read_family(node: Expr) -> tuple[str, str | None]:

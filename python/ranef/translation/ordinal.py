@@ -9,10 +9,22 @@ import re
 from typing import TYPE_CHECKING
 
 from ranef.errors import TranslationError
-from ranef.formula import parse_formula
+from ranef.formula import deparse, parse_formula
 from ranef.translation.codings import formula_in_r
+from ranef.translation.composition import Reading, quoted
 from ranef.translation.description import ModelDescription
-from ranef.translation.languages import write
+from ranef.translation.r_code import (
+    arguments,
+    data_of,
+    find_call,
+    one_sided,
+    read_rows,
+    require_formula,
+    whole_number,
+    word,
+)
+from ranef.translation.sas import write as write_sas
+from ranef.translation.stata import write as write_stata
 
 if TYPE_CHECKING:
     from ranef.fit.ordinal.request import OrdinalRequest
@@ -45,7 +57,9 @@ def write_ordinal(model: ModelDescription, request: "OrdinalRequest", to: str, *
         return "\n".join([*(f"# {note}" for note in said if notes), *lines])
     if language not in ("stata", "sas"):
         raise TranslationError(
-            str(to), "ordered categories", "to_syntax() writes them for R ('lme4'), Stata ('stata') and SAS ('sas')."
+            str(to),
+            "ordered categories",
+            "to_syntax() writes them for R ('r', 'brms'), Stata and SAS.",
         )
     name = "Stata" if language == "stata" else "SAS"
     for what, given in (("nominal effects", request.nominal), ("scale effects", request.scale)):
@@ -56,7 +70,9 @@ def write_ordinal(model: ModelDescription, request: "OrdinalRequest", to: str, *
     known = _STATA if language == "stata" else _SAS
     if request.link not in known:
         raise TranslationError(name, f"the {request.link} link", f"it has {', '.join(known)}.")
-    text = write(model, language, notes=notes)
+    lines, said = (write_stata if language == "stata" else write_sas)(model)
+    comment = "* {}" if language == "stata" else "/* {} */"
+    text = "\n".join([*(comment.format(note) for note in said if notes), *lines])
     return _stata(text, request.link, notes) if language == "stata" else _sas(text, request.link, notes)
 
 
@@ -122,3 +138,48 @@ def _r(model: ModelDescription, request: "OrdinalRequest") -> tuple[list[str], l
             "its quadrature, nAGQ above 1, is right."
         )
     return [*before, f"clmm2({', '.join(options)})"], said
+
+
+_ROWS = ("data", "weights", "start", "subset", "na.action", "contrasts", "Hess", "model", "link")
+_OF_CLMM = ("formula", *_ROWS, "doFit", "control", "nAGQ", "threshold")
+_OF_CLMM2 = ("location", "scale", "nominal", "random", *_ROWS, "lambda", "doFit", "control", "nAGQ", "threshold")
+
+
+def read(text: str) -> Reading:
+    """Read the first call of ``clmm`` or ``clmm2`` of R's ordinal."""
+    language = "ordinal"
+    node = find_call(text, ("clmm", "clmm2"), language)
+    former = node.function == "clmm2"
+    given = arguments(node, _OF_CLMM2 if former else _OF_CLMM, language)
+    formula = deparse(require_formula(given.get("location" if former else "formula"), language))
+    reading = Reading(language, formula=formula, data=data_of(given.get("data")), reml=False, verb="clmm")
+    if former:
+        if "random" not in given:
+            raise TranslationError(language, "clmm2()", "random, the grouping factor, is missing.")
+        reading.formula += f" + (1 | {deparse(given['random'])})"
+    link = word(given["link"]) if "link" in given else "logistic" if former else "logit"
+    link = {"logistic": "logit"}.get(link, link)
+    if link not in _CLMM2:
+        raise TranslationError(language, f"the {link} link", f"clmm here has {', '.join(_CLMM2)}.")
+    reading.link = link
+    if link != "logit":
+        reading.own["link"] = quoted(link)
+    if "threshold" in given and word(given["threshold"]) != "flexible":
+        reading.own["threshold"] = quoted(word(given["threshold"]))
+    for name in ("nominal", "scale"):
+        if (part := one_sided(given.get(name), name, language)) is not None:
+            reading.own[name] = quoted(part)
+    if "nAGQ" in given:
+        reading.n_quad = whole_number(given["nAGQ"], "nAGQ", language)
+    read_rows(reading, given)
+    if link in ("cloglog", "loglog"):
+        reading.note(
+            "ordinal 2022.11-16 exchanges cloglog and loglog with one random intercept; here cloglog is "
+            "1 - exp(-exp(t))."
+        )
+    if "scale" in reading.own and reading.n_quad == 1:
+        reading.note(
+            "with scale effects the Laplace approximation of clmm2 lacks a factor: its log-likelihood and estimates "
+            "differ; its quadrature is right."
+        )
+    return reading

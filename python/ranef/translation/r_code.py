@@ -115,6 +115,34 @@ def word(node: Expr) -> str:
     return inner.value if isinstance(inner, String) else inner.name if isinstance(inner, Name) else deparse(inner)
 
 
+def is_null(node: Expr) -> bool:
+    """Whether an argument is NULL."""
+    return isinstance(node, Constant) and node.word == "NULL"
+
+
+def read_rows(reading: Reading, given: dict[str, Expr]) -> None:
+    """Read the arguments weights, subset and offset, and say which were left out."""
+    for name in ("weights", "subset"):
+        if name in given and not is_null(given[name]):
+            setattr(reading, name, deparse(given[name]))
+    if "offset" in given and not is_null(given["offset"]):
+        reading.formula += f" + offset({deparse(given['offset'])})"
+    for name in ("control", "start", "na.action"):
+        if name in given:
+            reading.note(f"{name} was left out; the call here has its own.")
+
+
+def one_sided(node: Expr | None, what: str, language: str) -> str | None:
+    """The text of a formula without a response; None where it is none, or has no terms."""
+    if node is None or is_null(node):
+        return None
+    text = deparse(without_parens(node))
+    if not text.startswith("~"):
+        raise TranslationError(language, what, f"it must be a formula such as ~ x, not {text}.")
+    text = f"~ {text.removeprefix('~').strip()}"
+    return None if text.replace(" ", "") in ("~0", "~-1") else text
+
+
 def contrasts_before(text: str, reading: Reading) -> None:
     """Read contrasts that are set before the call: ``contrasts(d$f) <- contr.sum(3)`` of a column,
     and ``options(contrasts = c("contr.sum", "contr.poly"))`` of the session.

@@ -3,15 +3,18 @@
 import re
 
 from ranef.errors import OptionError
-from ranef.translation.stata.vocabulary import COMMANDS, OTHER_MODELS, PANEL_COMMANDS, PREFIXES
+from ranef.translation.stata.vocabulary import COMMANDS, OTHER_MODELS, PANEL_COMMANDS, PREFIXES, ZERO_COMMANDS
 
-_STATA_COMMANDS = "|".join(sorted((*COMMANDS, *PANEL_COMMANDS, *OTHER_MODELS), key=len, reverse=True))
+_STATA_COMMANDS = "|".join(sorted((*COMMANDS, *PANEL_COMMANDS, *OTHER_MODELS, *ZERO_COMMANDS), key=len, reverse=True))
 
 #: Signs of each language. Those of SPSS come before those of Stata, which has the word mixed too.
 _SIGNS = (
     ("julia", re.compile(r"@formula\b|\bg?lmm\(|\b(?:Generalized)?(?:Linear)?MixedModel\b")),
     ("sas", re.compile(r"\bproc\s+(?:mixed|hpmixed|glimmix|nlmixed)\b", re.I)),
     ("lme4", re.compile(r"(?<![\w.])(?:lmer|glmer|glmer\.nb|mmrm|nlmer)\s*\(")),
+    ("glmmtmb", re.compile(r"(?<![\w.])glmmTMB\s*\(")),
+    ("ordinal", re.compile(r"(?<![\w.])clmm2?\s*\(")),
+    ("pscl", re.compile(r"(?<![\w.])(?:zeroinfl|hurdle)\s*\(")),
     ("nlme", re.compile(r"(?<![\w.])(?:lme|gls|nlme)\s*\(")),
     ("spss", re.compile(r"^\s*genlinmixed\b", re.I | re.M)),
     ("spss", re.compile(r"^\s*mixed\s+[\w.$#@]+\s+(?:by|with)\b", re.I | re.M)),
@@ -34,7 +37,7 @@ _OTHERS = (
         "groups='group' and re_formula='~ z'",
     ),
     (
-        re.compile(r"\b(?:glmmTMB|brm|stan_g?lmer|Lmer|mixed_model)\s*\("),
+        re.compile(r"\b(?:brm|stan_g?lmer|Lmer|mixed_model)\s*\("),
         "the formula in it is written as lmer and glmer take it: give it to them",
     ),
     (re.compile(r"^[^\n(]*~"), "this is a formula, as lmer and glmer take it: give it to them"),

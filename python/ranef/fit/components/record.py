@@ -78,8 +78,8 @@ class ComponentsFit(SeveralPredictorsFit):
     def why_not_translated(self) -> str | None:
         """Other languages than glmmTMB's have one linear predictor."""
         return (
-            "models with several linear predictors are written for R's glmmTMB only, which to_syntax('r') does: other "
-            "languages have no zero part, dispersion formula or families of several parameters."
+            "models with several linear predictors are written for R's glmmTMB and brms, by to_syntax('r') and 'brms': "
+            "other languages have no zero part, dispersion formula or families of several parameters."
         )
 
     @property

@@ -217,16 +217,20 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         return describe_fit(self._fit, self._request, data_name(self._request.data), named=named)
 
     def to_syntax(
-        self, language: Literal["spss", "stata", "sas", "r", "nlme", "lme4", "julia", "brms"], *, notes: bool = True
+        self,
+        language: Literal["spss", "stata", "sas", "r", "nlme", "lme4", "glmmtmb", "ordinal", "brms", "julia"],
+        *,
+        notes: bool = True,
     ) -> str:
         """The same model in another program's language.
 
         Parameters
         ----------
-        language : {"spss", "stata", "sas", "r", "nlme", "lme4", "julia", "brms"}
-            SPSS's ``MIXED`` or ``GENLINMIXED``, Stata's ``mixed`` and its kin, SAS's ``PROC MIXED``
-            or ``PROC GLIMMIX``, R's ``lme`` or ``lmer`` and ``glmer``, or MixedModels.jl; of
-            nonlinear models R's ``nlmer``, ``nlme`` or brms.
+        language : str
+            ``"spss"``: ``MIXED`` or ``GENLINMIXED``; ``"stata"``: ``mixed`` and its kin; ``"sas"``:
+            ``PROC MIXED`` or ``PROC GLIMMIX``; ``"nlme"``, ``"lme4"``, ``"glmmtmb"``, ``"ordinal"``
+            (models of ordered categories) or ``"brms"``, packages of R, of which ``"r"`` takes the
+            one that fits such a model; ``"julia"``: MixedModels.jl.
         notes : bool
             Whether to say in comments before it what will print differently there.
 
@@ -246,10 +250,12 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         >>> print(m.to_syntax("stata", notes=False))
         mixed normexam standLRT || school: standLRT, covariance(unstructured) reml
         """
-        if self._fit.mean_of_predictors:
-            return self._parts_written(language, notes)
         if self._fit.columns_are_slopes:
             return self._curve_written(language, notes)
+        if isinstance(language, str) and language.lower() == "brms":
+            return self._written_for_brms(notes)
+        if self._fit.mean_of_predictors:
+            return self._parts_written(language, notes)
         return self._written(self._described(True), language, notes)
 
     def _curve_written(self, language: str, notes: bool) -> str:
@@ -262,6 +268,16 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
             known(language)
         arguments = named_arguments(self._request, data_name(self._request.data))
         return write_curve(self._fit, arguments, language, notes=notes)
+
+    def _written_for_brms(self, notes: bool) -> str:
+        from ranef.presentation.model_summary import data_name
+        from ranef.translation.brms import write_brms
+        from ranef.translation.fitted import named_arguments
+
+        fit = self._fit
+        given = named_arguments(self._request, data_name(self._request.data))
+        family = None if fit.normal_responses else fit.family
+        return write_brms(fit.design, family, fit.part_formulas, given, notes=notes)
 
     def _parts_written(self, language: str, notes: bool) -> str:
         from ranef.presentation.model_summary import data_name

@@ -4,7 +4,7 @@ import re
 
 from ranef.errors import TranslationError
 from ranef.formula.syntax import Name
-from ranef.translation.composition import Columns, Effect, Reading
+from ranef.translation.composition import Columns, Effect, Reading, quoted
 from ranef.translation.factor_variables import factor_terms
 from ranef.translation.repeated import beside_effects
 from ranef.translation.scanner import Reader, Token, without_comments
@@ -24,6 +24,7 @@ from ranef.translation.stata.vocabulary import (
     PANEL_COMMANDS,
     PANEL_OPTIONS,
     PREFIXES,
+    ZERO_COMMANDS,
 )
 
 
@@ -43,13 +44,15 @@ def read(text: str) -> Reading:
         verb = reader.token
         if verb.lower in OTHER_MODELS:
             reader.fail(f"there are no {OTHER_MODELS[verb.lower]} models here.")
-        if verb.kind == "word" and (verb.value in COMMANDS or verb.value in PANEL_COMMANDS):
+        if verb.kind == "word" and (verb.value in {**COMMANDS, **PANEL_COMMANDS, **ZERO_COMMANDS}):
             if found:
                 reading.note("only the first model was translated.")
                 break
             found = True
             if verb.value in COMMANDS:
                 _read_command(reader, reading, columns)
+            elif verb.value in ZERO_COMMANDS:
+                _read_zeros(reader, reading, columns)
             else:
                 _read_panel_command(reader, reading, columns, panel)
         elif verb.lower in ("xtset", "iis"):
@@ -174,6 +177,32 @@ def _read_panel_command(reader: Reader, reading: Reading, columns: Columns, pane
     if "nip" in named:
         options.append(("intpoints", *named["nip"]))
     _estimation([o for o in options if o[0] != "noconstant"], reading, columns, nodes)
+
+
+def _read_zeros(reader: Reader, reading: Reading, columns: Columns) -> None:
+    """zip and zinb: counts, and in inflate() the logit of the probability of an extra zero."""
+    verb = reader.take()
+    family = ZERO_COMMANDS[verb.value]
+    _read_fixed(reader, reading, columns)
+    options = _options(reader)
+    named = {name: (token, argument) for name, token, argument in options}
+    if "inflate" not in named:
+        reader.fail("the part for zeros is missing: inflate().", verb, verb.value)
+    if "probit" in named:
+        reader.fail("the zero part here is logistic.", named["probit"][0], "probit")
+    part: list[Effect] = []
+    inside = named["inflate"][1]
+    while not inside.done:
+        if inside.sees(","):
+            inside.fail("offsets of the zero part have no translation; write offset() in zi_formula.", part="inflate()")
+        if inside.accept("_cons") is None:
+            part += factor_terms(inside, columns)
+    zeros = f"~ {' + '.join(columns.product(e) for e in part) or '1'}"
+    reading.intercept = "noconstant" not in named
+    own = [o for o in options if o[0] not in ("noconstant", "inflate")]
+    reading.verb, reading.family, reading.link = "glmer", family, "log"
+    _estimation(own, reading, columns, nodes=1)
+    reading.own = {"family": quoted(family), "zi_formula": quoted(zeros)}
 
 
 def _read_fixed(first: Reader, reading: Reading, columns: Columns) -> None:
@@ -306,9 +335,14 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns, nodes
             )
         elif name == "residuals":
             read_residuals(argument, token, reading, columns, subject)
-        elif name in ("constraints", "dispersion"):
-            if name == "constraints" or not argument.token.lower.startswith("m"):
+        elif name == "dispersion":
+            if argument.token.lower.startswith("c") and reading.family == "nbinom2":
+                # its delta is the size of the first type
+                reading.family = "nbinom1"
+            elif not argument.token.lower.startswith("m"):
                 argument.fail("it has no translation.", token, f"{name}()")
+        elif name == "constraints":
+            argument.fail("it has no translation.", token, f"{name}()")
         elif name in ("pweight", "fweight", "iweight"):
             argument.fail("weights of groups have no translation.", token, f"{name}()")
         elif name in ("vce", "robust", "cluster"):
@@ -327,11 +361,16 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns, nodes
             reading.note("coefficients are printed on the link's scale here; exponentiate them for ratios.")
     if reading.family == "gaussian" and reading.link in (None, "identity"):
         reading.family = reading.link = None
+    elif reading.family == "ordinal":
+        reading.verb, reading.family, reading.link = "clmm", None, reading.link or "logit"
+        if reading.link != "logit":
+            reading.own["link"] = quoted(reading.link)
+        reading.note("the cut points there are the thresholds here, with the same sign; so are the effects.")
     elif reading.family == "Gamma" and reading.link is None:
         reading.link = "log"
-    if reading.family is not None:
+    if reading.family is not None or reading.verb is not None:
         reading.n_quad = n_quad
-        if n_quad == nodes:
+        if n_quad == nodes and nodes > 1:
             reading.note(
                 f"{nodes} nodes of quadrature are Stata's default, Laplace's approximation (n_quad=1) is glmer's."
             )
@@ -339,7 +378,7 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns, nodes
         reading.note("Stata fits by ML unless given reml, lmer by REML unless given REML=False.")
     reading.note(
         "Stata's tests are z tests; here they are t tests."
-        if reading.family is None
+        if reading.family is None and reading.verb is None
         else "tests are z tests in both programs."
     )
 

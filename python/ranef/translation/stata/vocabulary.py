@@ -33,15 +33,17 @@ COMMANDS: dict[str, tuple[str | None, str | None]] = {
     "meqrlogit": ("binomial", "logit"), "xtmelogit": ("binomial", "logit"), "meprobit": ("binomial", "probit"),
     "mecloglog": ("binomial", "cloglog"), "mepoisson": ("poisson", "log"), "meqrpoisson": ("poisson", "log"),
     "xtmepoisson": ("poisson", "log"), "menbreg": ("nbinom2", "log"), "meglm": ("gaussian", None),
+    "meologit": ("ordinal", "logit"), "meoprobit": ("ordinal", "probit"),
 }  # fmt: skip
 # Commands of panels, whose group is xtset or an option.
 PANEL_COMMANDS: dict[str, tuple[str | None, str | None]] = {
     "xtreg": (None, None), "xtlogit": ("binomial", "logit"), "xtprobit": ("binomial", "probit"),
     "xtcloglog": ("binomial", "cloglog"), "xtpoisson": ("poisson", "log"), "gllamm": ("gaussian", None),
+    "xtologit": ("ordinal", "logit"), "xtoprobit": ("ordinal", "probit"),
 }  # fmt: skip
+#: Commands of counts with a part for zeros, which have no random effects.
+ZERO_COMMANDS = {"zip": "poisson", "zinb": "nbinom2"}
 OTHER_MODELS = {
-    "meologit": "ordinal",
-    "meoprobit": "ordinal",
     "mestreg": "survival",
     "metobit": "censored",
     "meintreg": "censored",
@@ -58,7 +60,7 @@ OPTIONS = {
     "iterate": 4, "technique": 4, "difficult": 3, "emiterate": 4, "emonly": 6, "emtolerance": 5, "emlog": 5,
     "tolerance": 3, "ltolerance": 4, "nrtolerance": 5, "matlog": 6, "matsqrt": 7, "nostderr": 8, "startvalues": 7,
     "from": 4, "baselevels": 4, "allbaselevels": 7, "coeflegend": 7, "estmetric": 6, "dftable": 3, "cformat": 3,
-    "notable": 7, "retolerance": 5, "reiterate": 6,
+    "notable": 7, "retolerance": 5, "reiterate": 6, "inflate": 3, "probit": 6, "vuong": 5, "zip": 3, "forcevuong": 10,
 }  # fmt: skip
 PANEL_OPTIONS = {
     "re": 2, "fe": 2, "be": 2, "pa": 2, "i": 1, "normal": 3, "nip": 3, "adapt": 5, "denom": 5, "eqs": 3, "nrf": 3,
@@ -67,7 +69,7 @@ PANEL_OPTIONS = {
 SILENT = frozenset(OPTIONS) - {
     "covariance", "noconstant", "reml", "mle", "ml", "exposure", "offset", "binomial", "family", "link", "intpoints",
     "intmethod", "laplace", "residuals", "dispersion", "dfmethod", "vce", "robust", "cluster", "pweight", "fweight",
-    "iweight", "constraints", "or", "irr", "eform",
+    "iweight", "constraints", "or", "irr", "eform", "inflate", "probit",
 }  # fmt: skip
 COVARIANCES = {"unstructured": 2, "independent": 3, "identity": 2, "exchangeable": 2}
 FAMILIES = {
@@ -77,6 +79,7 @@ FAMILIES = {
     "poisson": "poisson",
     "nbinomial": "nbinom2",
     "gamma": "Gamma",
+    "ordinal": "ordinal",
 }
-FAMILY_LETTERS = {"gaussian": 3, "bernoulli": 4, "binomial": 3, "poisson": 1, "nbinomial": 2, "gamma": 3}
+FAMILY_LETTERS = {"ordinal": 1, "gaussian": 3, "bernoulli": 4, "binomial": 3, "poisson": 1, "nbinomial": 2, "gamma": 3}
 LINKS = {"identity": 2, "log": 3, "logit": 4, "probit": 4, "cloglog": 4}

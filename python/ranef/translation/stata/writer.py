@@ -73,6 +73,8 @@ def _command(model: ModelDescription, naming: Naming) -> tuple[str, list[str]]:
     for command in ("melogit", "meprobit", "mecloglog", "mepoisson", "menbreg"):
         if COMMANDS[command] == (model.family, model.link):
             return command, [f"binomial({trials})"] * (trials is not None) + method
+    if (model.family, model.link) == ("nbinom1", "log"):
+        return "menbreg", ["dispersion(constant)", *method]
     families = {v: k for k, v in FAMILIES.items() if k != "bernoulli"}
     if model.family not in families:
         raise TranslationError(LANGUAGE, f"the {model.family} family", "meglm does not have it.")
