@@ -204,6 +204,9 @@ def test_units_of_the_response_do_not_separate() -> None:
         (334, ["Random effects of 'h' in the conditional model can have several modes", "density of the t family"]),
         (352, ["density of the genpois family is not log-concave", "use family='nbinom2'"]),
         (213, ["likelihood of zeros that come from two sources is not log-concave", "n_quad=25 integrates"]),
+        # the skew normal family with as many random effects of its scale as it takes to fit rows exactly
+        (41, ["The scale of the skewnormal family goes to zero in some rows", "Leave out random effects of the"]),
+        (486, ["Random effects of 'h' in the conditional model can have several modes", "zeros that come from two"]),
         (
             267,
             [
@@ -220,6 +223,14 @@ def test_no_optimum_of_the_approximation(number: int, sentences: list[str]) -> N
     for sentence in sentences:
         said_once(m, said, sentence)
     assert "numerical precision; check the scale" not in said
+
+
+def test_an_optimum_that_laplaces_approximation_may_have_alone() -> None:
+    """Quadrature raises the lower of two optima by more than the other: the former is no optimum."""
+    case = families_case(650)
+    m, said = fitted(case.formula, case.data, **case.options)
+    assert m.convergence.ok
+    said_once(m, said, "are wider given the data of some level than without them (variance times 1.24)")
 
 
 def test_a_zero_part_of_salamanders_that_is_separated() -> None:

@@ -1,7 +1,7 @@
 """The fit of a model with several linear predictors: one call into the core, and its record."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,8 @@ from ranef.families.proportions import Binomial
 from ranef.fit.components.design import Predictor, together
 from ranef.fit.components.ending import component_convergence, parts_of
 from ranef.fit.components.fitted_apart import fitted_apart
-from ranef.fit.components.messages import TOO_MANY_TERMS, at_limit
-from ranef.fit.components.no_optimum import why_no_optimum
+from ranef.fit.components.messages import TOO_MANY_TERMS, AtLimit, Part, at_limit
+from ranef.fit.components.no_optimum import doubtful_integral, may_have_several_modes, why_no_optimum
 from ranef.fit.components.predictor_records import blocks_of, predictor_fields
 from ranef.fit.components.record import ComponentsFit
 from ranef.fit.components.several import PredictorFit
@@ -159,6 +159,8 @@ def _record(
     if ending.status is FitStatus.NO_PROGRESS and limits.apart is None:
         widest = widest_effects(model, tuple(parts), system, solution, likelihood.curvature)
         limits = replace(limits, apart=why_no_optimum(family, zero, parts, merged.y, widest))
+    if ending.status.ok and likelihood.n_quad == 1:
+        limits = _with_doubt(limits, likelihood, model, parts, system, solution)
     convergence = component_convergence(found, ending, model, tuple(parts), theta, limits.sentences)
     how = likelihood.n_quad, likelihood.curvature
     common: dict[str, Any] = {
@@ -210,6 +212,23 @@ def _record(
         whole_beta=solution.beta,
         whole_vcov=vcov,
     )
+
+
+def _with_doubt(
+    limits: AtLimit,
+    likelihood: Likelihood,
+    model: WholeModel,
+    parts: Mapping[str, Part],
+    system: "_core.GlmmSystem",
+    solution: "_core.GeneralizedSolution",
+) -> AtLimit:
+    """With a sentence on random effects that Laplace's approximation does not suit, if there are."""
+    keys, family = tuple(parts), likelihood.family
+    random = {keys[piece.predictor] for pieces in model.pieces for piece in pieces}
+    if not may_have_several_modes(family, model.zero, random):
+        return limits
+    doubt = doubtful_integral(family, model.zero, widest_effects(model, keys, system, solution, likelihood.curvature))
+    return limits if doubt is None else replace(limits, messages=(*limits.messages, doubt))
 
 
 def fit_components_again(

@@ -1,8 +1,8 @@
 """Why the search for a model of several linear predictors ended without an optimum, from where it
-ended.
+ended, and whether an optimum is one of Laplace's approximation alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 #: Variance of a random effect given the data, in that without them, which only a level with several
 #: modes has: where rows are log-concave it is below 1.
-SEVERAL_MODES = 1.5
+SEVERAL_MODES = 1.2
 #: A scale in units of the spread of the responses that only rows leave that are fitted exactly.
 NO_SCALE = 1e-4
 #: Logit of a zero part from which it is nearly separated.
@@ -56,6 +56,26 @@ def why_no_optimum(
         )
     said = [s for s in (vanishing, nearly, modes) if s]
     return " ".join(said) or None
+
+
+def may_have_several_modes(family: Family, zero: str, random: Collection[str]) -> bool:
+    """Whether random effects in these predictors can have several modes given the data."""
+    return zero == "inflated" or family.kernel in HEAVY or "disp" in random
+
+
+def doubtful_integral(family: Family, zero: str, widest: Sequence[tuple[str, str, float]]) -> str | None:
+    """What is said of an optimum at which random effects are wider given the data than without
+    them, None where they are not; the arguments are those of `why_no_optimum`.
+    """
+    key, group, ratio = max(widest, key=lambda w: w[2], default=("", "", 0.0))
+    if not ratio > SEVERAL_MODES:
+        return None
+    return (
+        f"random effects of {group!r} in the {NAMES.get(key, key)} are wider given the data of some level than without "
+        f"them (variance times {ratio:.3g}), as the {_what(family, zero, key)} is not log-concave: Laplace's "
+        "approximation is poor there and can have optima that the likelihood has not. Compare with n_quad=25, where "
+        "there is one grouping factor, or leave out these random effects."
+    )
 
 
 def _no_scale(family: Family, parts: Mapping[str, Part], y: Floats) -> str | None:
