@@ -865,6 +865,16 @@ class GlmmSystem:
     def conditional_covariance(
         self, theta: _F64, beta: _F64, dispersion: float | _F64 | None, curvature: str, n_threads: int = 1
     ) -> list[_F64]: ...
+    def inverse_parts(
+        self,
+        theta: _F64,
+        beta: _F64,
+        dispersion: float | _F64 | None,
+        curvature: str,
+        starts: _I64,
+        effects: _I64,
+        n_threads: int = 1,
+    ) -> _F64: ...
     def prediction_variance(
         self,
         theta: _F64,

@@ -32,7 +32,14 @@ def growth(seed: int, groups: int = 40) -> pd.DataFrame:
 
 @pytest.mark.parametrize("reml", [True, False])
 @pytest.mark.parametrize(
-    "term", ["exp(0 + t | g)", "gau(0 + t | g)", "exp(0 + t | g) + (1 | rater)", "exp(0 + t | g) + (0 + t | g)"]
+    "term",
+    [
+        "exp(0 + t | g)",
+        "gau(0 + t | g)",
+        "mat(0 + t | g)",
+        "exp(0 + t | g) + (1 | rater)",
+        "exp(0 + t | g) + (0 + t | g)",
+    ],
 )
 def test_it_is_the_fit_of_effects(term: str, reml: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     data = growth(3)

@@ -95,8 +95,8 @@ def test_arguments_that_are_refused() -> None:
         lmer("y ~ x + known(1 | g, A)", DATA)
     with pytest.raises(ArgumentTypeError, match="known must be a dict"):
         lmer("y ~ x + known(1 | g, A)", DATA, known=K)
-    with pytest.raises(DesignError, match="is for linear models"):
-        glmer(MEMBERS.replace("y ~", "z ~"), DATA, family="binomial")
+    with pytest.raises(DesignError, match="which models with several linear predictors do not take"):
+        glmer(MEMBERS.replace("y ~", "z ~"), DATA, family="poisson", zi_formula="~ 1")
     with pytest.raises(DesignError, match="leave out correlation="):
         lmer(MEMBERS, DATA, correlation="ar1(1 | g)")
     pedigree = pd.DataFrame({"id": NAMES, "sire": None, "dam": None})

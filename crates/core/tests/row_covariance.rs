@@ -69,7 +69,7 @@ fn structures() -> Vec<(&'static str, Arc<dyn Correlation>)> {
     ];
     let mut all: Vec<_> = plain.into_iter().map(|name| (name, named(name, &OPTIONS).unwrap())).collect();
     let nugget = Options { nugget: true, metric: Metric::Manhattan, ..OPTIONS };
-    all.extend(["exp", "rational_quadratic"].map(|name| (name, named(name, &nugget).unwrap())));
+    all.extend(["exp", "rational_quadratic", "mat"].map(|name| (name, named(name, &nugget).unwrap())));
     all
 }
 

@@ -131,6 +131,21 @@ impl NewPlaces<'_> {
     }
 }
 
+/// Sets of random effects: their starts and members, of `q` effects in all.
+pub(crate) fn effect_sets(
+    starts: &PyReadonlyArray1<'_, i64>,
+    effects: &PyReadonlyArray1<'_, i64>,
+    q: usize,
+) -> PyResult<(Vec<usize>, Vec<usize>)> {
+    let places = |v: &PyReadonlyArray1<'_, i64>| -> Vec<usize> { v.as_array().iter().map(|&i| i as usize).collect() };
+    let (starts, effects) = (places(starts), places(effects));
+    let ordered = starts.is_sorted() && starts.last().is_none_or(|&end| end <= effects.len());
+    if !ordered || effects.iter().any(|&i| i >= q) {
+        return Err(PyValueError::new_err("there is no such set of random effects"));
+    }
+    Ok((starts, effects))
+}
+
 /// Parameters of a model, for the columns as they were given.
 #[derive(FromPyObject)]
 pub(crate) struct PointArgument<'py> {

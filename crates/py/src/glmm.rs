@@ -1,6 +1,6 @@
 //! The generalized linear mixed model.
 
-use crate::arguments::{by_factor, columns, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
+use crate::arguments::{by_factor, columns, effect_sets, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
 use crate::families::{checked_extras, chosen, ExtrasArgument};
 use crate::kernel::Raises;
 use crate::prior::{by_level, PriorArgument, SamplingArgument};
@@ -465,13 +465,7 @@ impl GlmmSystem {
         memory::within(self.memory, || room_for(2.0 * entries, what)).map_err(to_python)?;
         let all = asking_nobody(py, n_threads, self.is_long(), || {
             self.with_work(n_threads, |g, m| {
-                m.forget();
-                m.stand_at(g, &point)?;
-                if how.curvature == Curvature::Expected {
-                    m.more_pass(g);
-                    m.factorise_expected(g)?;
-                }
-                m.factor.invert_unweighted();
+                m.stand_inverted(g, &point, how.curvature)?;
                 let out = (0..g.effects.len())
                     .map(|f| g.layout.conditional_covariance(&m.lambda, &m.factor, f))
                     .collect::<Vec<_>>();
@@ -486,6 +480,33 @@ impl GlmmSystem {
             list.append(a)?;
         }
         Ok(list)
+    }
+
+    /// Parts of M^-1, one after another: of the effects from each start to the next.
+    #[pyo3(signature = (theta, beta, dispersion, curvature, starts, effects, n_threads = 1))]
+    #[allow(clippy::too_many_arguments)]
+    fn inverse_parts<'py>(
+        &self,
+        py: Python<'py>,
+        theta: Vector<'py>,
+        beta: Vector<'py>,
+        dispersion: Option<ExtrasArgument>,
+        curvature: &str,
+        starts: PyReadonlyArray1<'py, i64>,
+        effects: PyReadonlyArray1<'py, i64>,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let point = self.point(&theta, &beta, dispersion.as_ref())?;
+        let how = approximation(1, curvature)?;
+        let (starts, effects) = effect_sets(&starts, &effects, self.g.layout.q())?;
+        let v = asking_nobody(py, n_threads, self.is_long(), || {
+            self.with_work(n_threads, |g, m| {
+                m.stand_inverted(g, &point, how.curvature)?;
+                Ok::<_, Failure>(g.layout.inverse_parts(&m.factor, &starts, &effects))
+            })
+        });
+        self.raised()?;
+        Ok(v?.map_err(not_found)?.into_pyarray(py))
     }
 
     #[pyo3(signature = (theta, beta, dispersion, covariance, x_new, factors, n_threads = 1))]
@@ -520,15 +541,14 @@ impl GlmmSystem {
             for z in z {
                 cols.extend(columns(z)?);
             }
-            let codes = codes.one()?;
+            let (codes, members) = codes.all(n_rows)?;
             let fits = cols.len() == f.k
-                && codes.len() == n_rows
                 && cols.iter().all(|c| c.len() == n_rows)
                 && codes.iter().all(|&c| c < f.n_levels as i32);
             if !fits {
                 return Err(PyValueError::new_err("new rows do not have the effects and levels of the model"));
             }
-            new.push(NewRows { codes, z: cols });
+            new.push(NewRows { codes, members, z: cols });
         }
         let v = asking_nobody(py, n_threads, self.is_long(), || {
             self.with_work(n_threads, |g, m| {

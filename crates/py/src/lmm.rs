@@ -1,7 +1,8 @@
 //! The linear mixed model.
 
 use crate::arguments::{
-    by_factor, columns, matrix, no_rows, to_python, Arrays, FactorArgument, LevelsArgument, NewFactorArgument,
+    by_factor, columns, effect_sets, matrix, no_rows, to_python, Arrays, FactorArgument, LevelsArgument,
+    NewFactorArgument,
 };
 use crate::information::{self, PointArgument};
 use crate::prior::{by_level, PriorArgument, SamplingArgument};
@@ -491,13 +492,7 @@ impl LmmSystem {
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
         let whole = self.sys(py)?;
-        let places =
-            |v: &PyReadonlyArray1<'py, i64>| -> Vec<usize> { v.as_array().iter().map(|&i| i as usize).collect() };
-        let (starts, effects) = (places(&starts), places(&effects));
-        let ordered = starts.is_sorted() && starts.last().is_none_or(|&end| end <= effects.len());
-        if !ordered || effects.iter().any(|&i| i >= whole.q()) {
-            return Err(PyValueError::new_err("there is no such set of random effects"));
-        }
+        let (starts, effects) = effect_sets(&starts, &effects, whole.q())?;
         let entries: f64 = starts.windows(2).map(|w| ((w[1] - w[0]) as f64).powi(2)).sum();
         self.room_for(2.0 * entries, || "the covariances of the random effects of groups that are left out".into())?;
         let found = asking_nobody(py, n_threads, self.is_long(), || {

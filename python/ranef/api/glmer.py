@@ -47,6 +47,7 @@ def glmer(
     weights_are: Literal["conditional", "unconditional"] = "conditional",
     strata: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> GeneralizedLinearMixedModel:
     """Fit a generalized linear mixed model by maximum likelihood.
 
@@ -134,6 +135,10 @@ def glmer(
     checkpoint : path, optional
         For ``control={"solver": "iterative"}``: a file in which is kept where the search stands, so
         that the same call goes on from there when the process was ended, with the same numbers.
+    known : dict, optional
+        The covariance matrices that ``known(1 | id, A)`` names, as in `lmer`: a matrix with the
+        names of its levels, its inverse, or a pedigree. For models with one linear predictor, by
+        Laplace's approximation.
 
     Returns
     -------
@@ -198,6 +203,7 @@ def glmer(
         weight_scaling=weight_scaling,
         weights_are=weights_are,
         strata=strata,
+        known=known,
     )
     with searches_kept(None if checkpoint is None else checkpoint_path(checkpoint)):
         return _fitted(request)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from ranef.fit.progress import Progress
-from ranef.fit.request import GlsRequest, choose_reml
+from ranef.fit.reml import choose_reml
+from ranef.fit.request import GlsRequest
 from ranef.known_arguments import known_arguments
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel

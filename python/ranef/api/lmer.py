@@ -9,7 +9,8 @@ from ranef.errors import OptionError
 from ranef.fit.checkpoint_file import checkpoint_path, searches_kept
 from ranef.fit.control import parse_control
 from ranef.fit.progress import Progress
-from ranef.fit.request import LmmRequest, choose_reml
+from ranef.fit.reml import choose_reml
+from ranef.fit.request import LmmRequest
 from ranef.known_arguments import known_arguments
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel

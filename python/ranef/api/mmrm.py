@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from ranef.fit.correlated.repeated_request import RepeatedRequest, Vcov
 from ranef.fit.progress import Progress
-from ranef.fit.request import choose_reml
+from ranef.fit.reml import choose_reml
 from ranef.known_arguments import known_arguments
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel

@@ -11,7 +11,7 @@ def translate(
     text: str,
     source: Literal["spss", "stata", "sas", "nlme", "lme4", "glmmtmb", "ordinal", "pscl", "julia"] | None = None,
 ) -> Translation:
-    """The call of ``lmer``, ``glmer``, ``clmm`` and so on for a model in another program's language.
+    """The call of this package for a model in another program's language.
 
     Parameters
     ----------
@@ -21,9 +21,9 @@ def translate(
         The language, which is recognised by its commands unless given: SPSS (``MIXED``,
         ``GENLINMIXED``), Stata (``mixed``, ``melogit``, ``meologit``, ``meglm``, ``zinb`` …), SAS
         (``PROC MIXED``, ``PROC GLIMMIX``), R's nlme (``lme``, ``gls``, ``nlme``), lme4 (``lmer``,
-        ``glmer``, ``nlmer``), glmmTMB, ordinal (``clmm``, ``clmm2``) or
-        pscl (``zeroinfl``, ``hurdle``), Julia's MixedModels: ``"spss"``, ``"stata"``, ``"sas"``, ``"nlme"``, ``"lme4"``, ``"glmmtmb"``, ``"ordinal"``,
-        ``"pscl"``, ``"julia"``.
+        ``glmer``, ``nlmer``), glmmTMB, ordinal (``clmm``, ``clmm2``) or pscl (``zeroinfl``,
+        ``hurdle``), Julia's MixedModels: ``"spss"``, ``"stata"``, ``"sas"``, ``"nlme"``,
+        ``"lme4"``, ``"glmmtmb"``, ``"ordinal"``, ``"pscl"``, ``"julia"``.
 
     Returns
     -------

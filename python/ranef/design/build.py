@@ -56,7 +56,7 @@ from ranef.formula.random import RandomExpr
 from ranef.formula.residual import ResidualExpr
 from ranef.formula.syntax import Name, names_in
 from ranef.formula.terms import Term, Variable
-from ranef.formula.vocabulary import POSITIONED
+from ranef.formula.vocabulary import is_positioned
 
 
 def build_design(
@@ -429,7 +429,7 @@ class DesignBuilder:
         layout = coder.layout(bar.effects, bar.intercept, contrasts)
         codes, grouping, members, relation = self._levels(bar)
         names, structure = layout.names, bar.structure
-        if structure in POSITIONED:
+        if is_positioned(structure):
             # the one factor of the term has a level for each position
             (column,) = layout.terms[0]
             positions = [str(level) for level in coder.factors[column.label].levels]

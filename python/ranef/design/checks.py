@@ -13,6 +13,7 @@ from ranef.design.structures import kind_of
 from ranef.errors import DesignError, MemoryLimitError
 from ranef.formula.random import RandomExpr
 from ranef.formula.terms import Term, Variable
+from ranef.formula.vocabulary import NUGGET
 
 Model = Literal["lmm", "glmm", "drawn", "ordinal"]
 
@@ -145,12 +146,22 @@ def check_structure(bar: RandomExpr, has_factor: bool) -> None:
 def check_members(bar: RandomExpr, model: Model, correlated: bool) -> None:
     """See that a term whose rows have parts of several independent effects can be fitted."""
     what = f"mm() in ({bar.text})" if bar.known is None else bar.known.call(bar.text)
-    if model != "lmm":
-        raise DesignError(f"{what} is for linear models; it is not available in glmer() yet.")
+    if model not in ("lmm", "glmm"):
+        raise DesignError(f"{what} is for models of one linear predictor: lmer() and glmer() fit it.")
     if correlated:
         raise DesignError(
             f"{what} is for rows that are independent given the random effects; leave out correlation= and variance=."
         )
+
+
+def refuse_members(terms: Sequence[RandomTerm], models: str) -> None:
+    """See that every row has one level of each factor, for models that need it."""
+    for term in terms:
+        if term.has_members:
+            raise DesignError(
+                f"{term.written} gives a row parts of several effects, which {models} do not take; lmer() and glmer() "
+                "with one linear predictor do."
+            )
 
 
 def check_fixed_columns(terms: Sequence[Term], width: Callable[[Variable], int], n: int, model: Model = "lmm") -> None:
@@ -232,6 +243,12 @@ def check_core_memory(p: int, effects: int, dense: bool) -> None:
         )
 
 
+def _has_one_row_a_position(term: RandomTerm) -> bool:
+    """Whether no level has two rows of one effect."""
+    places = term.codes.astype(np.int64) * len(term.names) + np.argmax(term.z, axis=1)
+    return len(np.unique(places)) == len(places)
+
+
 def check_random_term(term: RandomTerm, n: int, model: Model) -> None:
     """See that a term has at least two levels, and fewer than there are observations.
 
@@ -256,6 +273,11 @@ def check_random_term(term: RandomTerm, n: int, model: Model) -> None:
         )
     if term.has_members:  # which are not those of single rows
         return
+    if model == "lmm" and NUGGET in term.structure.split(":") and _has_one_row_a_position(term):
+        raise DesignError(
+            f"the nugget of {term.written} is what rows at one position share, and every position of a level has one "
+            "row: it cannot be told apart from the residual. Leave out nugget=True; the residual is that nugget."
+        )
     linear = model == "lmm"
     if apart:
         return

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ranef.curves.expression import Curve, curve_of, parameters_of
 from ranef.data.table import Table
 from ranef.design.build import build_design
+from ranef.design.checks import refuse_members
 from ranef.design.coding_rules import CodingRules
 from ranef.design.curve_rows import CurveEncoder, CurveRows
 from ranef.design.evaluate import Evaluator
@@ -131,6 +132,7 @@ def build_curve_design(
             bars=False,
             residual=residual if first else None,
         )
+        refuse_members(made.random, "nonlinear models")
         designs.append(made)
     n = designs[0].n_used
     ev = Evaluator(table, formula.text)

@@ -34,7 +34,7 @@ from ranef.formula.formula import Formula
 from ranef.formula.random import RandomExpr
 from ranef.formula.syntax import names_in
 from ranef.formula.terms import Variable
-from ranef.formula.vocabulary import POSITIONED
+from ranef.formula.vocabulary import is_positioned
 
 ARRAY = "<array>"
 """Stands for an argument that was given as an array, so that new rows have no values of it."""
@@ -207,7 +207,7 @@ class _NewRows:
         """Columns of a term; of one at positions, rows at places that the fit has no effect of have
         none, and these places follow.
         """
-        if expr.structure not in POSITIONED or not self.new_positions:
+        if not is_positioned(expr.structure) or not self.new_positions:
             return self._matrix(made.layout), None
         (column,) = made.layout.terms[0]
         value = self.ev.vector(self.variables[column.label].expr)

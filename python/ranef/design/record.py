@@ -14,9 +14,11 @@ from ranef.design.known_matrix import LevelRelation
 from ranef.design.level_columns import LevelColumns, written_out
 from ranef.design.membership import Membership, Places
 from ranef.design.parts import DesignPart
+from ranef.design.structures import kind_of
 from ranef.design.summarised import RowSummary
 from ranef.errors import DataError, DesignError
 from ranef.formula.formula import Formula
+from ranef.formula.shared_levels import KnownExpr
 
 if TYPE_CHECKING:
     from ranef.design.curve_rows import CurveRows
@@ -182,6 +184,13 @@ class RandomTerm:
     def has_members(self) -> bool:
         """Whether rows have parts of several independent effects."""
         return self.rows is not None and self.rows.members is not None
+
+    @property
+    def written(self) -> str:
+        """The term as it stands in a formula."""
+        bar = self.text if "|" in self.text else f"{self.text} | {self.group}"
+        known = self.relation
+        return kind_of(self.structure).call.format(bar) if known is None else KnownExpr(known.name).call(bar)
 
     @property
     def has_one_level(self) -> bool:

@@ -5,9 +5,10 @@ What their parameters are is in the core.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ranef.errors import DesignError
+from ranef.formula.vocabulary import METRICS, NUGGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +70,29 @@ STRUCTURES = {
 
 
 def kind_of(structure: str) -> Structure:
-    """The structure of a term; those over positions have them behind their name, after a colon."""
-    return STRUCTURES[structure.partition(":")[0]]
+    """The structure of a term; those over positions have them and their options behind their name,
+    after colons.
+    """
+    name, *rest = structure.split(":")
+    kind, options = STRUCTURES[name], options_of(rest)
+    if not options:
+        return kind
+    given = [f"metric='{o}'" if o in METRICS else "nugget=True" for o in options]
+    return replace(kind, call=f"{name}({{}}, {', '.join(given)})")
 
 
-def at_positions(name: str, levels: Sequence[str]) -> str:
+def options_of(parts: Sequence[str]) -> tuple[str, ...]:
+    """The options among the parts of a structure over positions."""
+    return tuple(p for p in parts if p in METRICS or p == NUGGET)
+
+
+def at_positions(structure: str, levels: Sequence[str]) -> str:
     """A structure over positions with the positions of its effects, as the core reads it.
 
     Parameters
     ----------
-    name : str
-        ``exp``, ``gau`` or ``mat``.
+    structure : str
+        ``exp``, ``gau`` or ``mat``, with its options.
     levels : sequence of str
         Coordinates of each effect, joined by commas.
 
@@ -88,6 +101,7 @@ def at_positions(name: str, levels: Sequence[str]) -> str:
     DesignError
         For fewer than two positions, or coordinates that are no numbers.
     """
+    name, *options = structure.split(":")
     values = [part for level in levels for part in level.split(",")]
     try:
         finite = all(math.isfinite(float(v)) for v in values)
@@ -100,4 +114,4 @@ def at_positions(name: str, levels: Sequence[str]) -> str:
         )
     if len(levels) < 2:
         raise DesignError(f"the effects of {name}() are at one position only, so that no correlation can be seen.")
-    return f"{name}:{len(values) // len(levels)}:{','.join(values)}"
+    return ":".join((name, str(len(values) // len(levels)), ",".join(values), *options))

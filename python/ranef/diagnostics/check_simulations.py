@@ -42,7 +42,7 @@ MODES, FEWEST_MODES, MOST_ROWS = 80, 39, 300_000
 BINS = 10
 
 
-def simulation_parts(fit: MixedFit, rng: object) -> tuple[CheckPart, CheckPart, CheckPart, CheckPart | None]:
+def simulation_parts(fit: MixedFit, rng: object) -> tuple[CheckPart, CheckPart, CheckPart | None, CheckPart | None]:
     """Simulated residuals, the spread of the responses, their zeros or distribution, and the modes
     of the random effects, where the first linear predictor has some.
 
@@ -112,9 +112,14 @@ def _zeros(fit: MixedFit, draws: Floats) -> CheckPart:
     )
 
 
-def _equal_levels(fit: MixedFit, draws: Floats) -> CheckPart:
-    """Levels of the largest grouping factor in which all responses are the same."""
-    term = max((t for t in fit.terms if t.has_one_level), key=lambda t: len(t.levels))
+def _equal_levels(fit: MixedFit, draws: Floats) -> CheckPart | None:
+    """Levels of the largest grouping factor in which all responses are the same; None where rows
+    have parts of several levels of every factor.
+    """
+    grouping = [t for t in fit.terms if t.has_one_level]
+    if not grouping:
+        return None
+    term = max(grouping, key=lambda t: len(t.levels))
     counts = np.bincount(term.codes, minlength=len(term.levels))
     several = counts > 1
 

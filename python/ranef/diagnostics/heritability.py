@@ -21,7 +21,8 @@ SMALLEST = 1e-2
 
 
 def heritability(fit: MixedFit) -> "pd.DataFrame":
-    """Variance of every term with a known matrix, divided by the sum of all variances.
+    """Variance of every term with a known matrix, divided by the sum of all variances; of a
+    generalized model on the scale of the latent variable of its link.
 
     Standard errors by the delta method, from the curvature of the criterion in theta.
     """
@@ -36,9 +37,17 @@ def heritability(fit: MixedFit) -> "pd.DataFrame":
             f"heritability is of models with random intercepts only: with ({slopes.text}) the variances depend on the "
             "covariate. m.varcorr has them."
         )
+    around = fit.variance_around_predictor
+    if around is None:
+        raise DesignError(
+            f"heritability is a share of variance on one scale: responses of the {fit.family.label(fit.spread)} family "
+            "have no variance of their own on that of the random effects, as a proportion has by its link. m.icc() "
+            "approximates it."
+        )
     theta = fit.theta
-    variances, total = theta**2, float((theta**2).sum()) + 1.0
-    covariance = theta_covariance(fit)
+    variances, total = theta**2, float((theta**2).sum()) + around / fit.random_scale**2
+    joint = fit.joint_covariance()
+    covariance = theta_covariance(fit) if joint is None else np.nan_to_num(joint[: len(theta), : len(theta)])
     shares, errors = [], []
     for i in related:
         at = fit.order.spans[i].theta_start

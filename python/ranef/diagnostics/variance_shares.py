@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ranef.design.membership import size_of
 from ranef.errors import ArgumentTypeError, OptionError
@@ -133,7 +132,7 @@ def observation_variance(fit: MixedFit) -> float:
         null = null_fit(fit)
         eta = float(null.beta[0]) + (0.0 if null.design.offset is None else float(null.design.offset.mean()))
         if fit.family.link == "log":
-            eta += sum(float(np.einsum("ij,ij->", s, s)) / fit.nobs for s in _scaled_columns(null)) / 2
+            eta += sum(random_variances(null).values()) / null.random_scale**2 / 2
         found = fit.variance_around(eta)
     if not math.isfinite(found):
         raise OptionError(
@@ -141,10 +140,6 @@ def observation_variance(fit: MixedFit) -> float:
             "are no shares of it."
         )
     return found
-
-
-def _scaled_columns(fit: MixedFit) -> list[NDArray[np.float64]]:
-    return [(term.z @ factor) for term, factor in zip(fit.terms, fit.relative_factors, strict=True)]
 
 
 def total_variance(fit: MixedFit) -> float:

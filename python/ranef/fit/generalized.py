@@ -260,6 +260,12 @@ class GlmmFit(MixedFit):
         at = (self.core_theta, self.core_beta, self.core_dispersion, self.curvature, self.n_threads)
         return list(self.system.get(self.n_threads).conditional_covariance(*at)), None
 
+    def inverse_parts(self, starts: NDArray[np.intp], effects: NDArray[np.intp]) -> Floats:
+        """From the core's factor at the modes."""
+        at = (self.core_theta, self.core_beta, self.core_dispersion, self.curvature)
+        sets = (starts.astype(np.int64), effects.astype(np.int64))
+        return self.system.get(self.n_threads).inverse_parts(*at, *sets, self.n_threads)
+
     def hat_values(self) -> Floats:
         """Expected weights of the linear predictors times their variances, for the covariance
         parameters of the fit.

@@ -35,6 +35,12 @@ def check_quadrature(n_quad: int | str, order: TermOrder, design: Design) -> Non
     if not isinstance(n_quad, str) and n_quad <= 1:
         return
     n_quad = repr(n_quad)
+    spread = next((t for t in design.random if t.has_members), None)
+    if spread is not None:
+        raise OptionError(
+            f"n_quad={n_quad} needs rows with one random effect of each factor, and {spread.written} gives them parts "
+            f"of several, which are then not independent between rows. {_LAPLACE}"
+        )
     first = [design.random[members[0]] for members in order.factors]
     effects = [sum(s.size for s in order.spans if s.factor == f) for f in range(len(first))]
     groups = [t.group for t in first]

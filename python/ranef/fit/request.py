@@ -41,6 +41,7 @@ from ranef.fit.prior import read_prior
 from ranef.fit.progress import Progress, Report, reported
 from ranef.fit.record import MixedFit
 from ranef.fit.refits.replaced_response import replaced_response
+from ranef.fit.reml import choose_reml
 from ranef.fit.request_types import check_types
 from ranef.fit.start import parse_glmm_start, parse_start
 from ranef.fit.sums.absent_data import AbsentData
@@ -392,20 +393,25 @@ class GlsRequest(LmmRequest):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class GlmmRequest(ModelRequest):
-    """The arguments of one call of ``glmer``."""
+    """The arguments of one call of ``glmer``; ``known`` has the matrices of the formula as read."""
 
     family: Family
     n_quad: int | str = 1
     curvature: str = "observed"
     zi_formula: str | None = None
     disp_formula: str | None = None
+    known: Any = None
 
     _verb = "glmer"
     _other_names = ("nAGQ",)
-    _new_fields: ClassVar[Mapping[str, Any]] = {"zi_formula": None, "disp_formula": None}
+    _new_fields: ClassVar[Mapping[str, Any]] = {"zi_formula": None, "disp_formula": None, "known": None}
 
     __getstate__ = ModelRequest.__getstate__
     __setstate__ = ModelRequest.__setstate__
+
+    def __post_init__(self) -> None:
+        super(GlmmRequest, self).__post_init__()
+        object.__setattr__(self, "known", read_known(self.known) or None)
 
     def _names_in_use(self) -> tuple[str, ...]:
         return tuple(n for t in (self.zi_formula, self.disp_formula) if t for n in parse_formula(t).names)
@@ -446,21 +452,6 @@ class GlmmRequest(ModelRequest):
         if "curvature" in changed:
             changed["curvature"] = checked_curvature(changed["curvature"])
         return settled_n_quad(changed, with_auto=True)
-
-
-def choose_reml(REML: object, method: object, default: bool = True) -> bool:
-    """Settle ``REML`` and ``method``; ``None`` means not given."""
-    if REML is not None and not isinstance(REML, bool | np.bool_):
-        raise ArgumentTypeError(f"REML must be True or False, not {REML!r}.")
-    if method is None:
-        return default if REML is None else bool(REML)
-    if not isinstance(method, str):
-        raise ArgumentTypeError(f"method must be 'REML' or 'ML', not {method!r}.")
-    if method not in ("REML", "ML"):
-        raise OptionError(f"method must be 'REML' or 'ML', not {method!r}.")
-    if REML is not None and bool(REML) != (method == "REML"):
-        raise OptionError(f"REML={bool(REML)} and method={method!r} disagree; give one of them.")
-    return method == "REML"
 
 
 def requested_design(

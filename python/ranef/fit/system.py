@@ -2,6 +2,7 @@
 pickled or saved.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -18,6 +19,7 @@ from ranef.fit.ending.refused_arrays import cannot_be_set_up, see_that_squares_a
 from ranef.fit.order import TermOrder
 from ranef.fit.prior import core_prior
 from ranef.fit.row_arguments import Factors, core_factors, level_weights, row_weights
+from ranef.formula.vocabulary import NUGGET
 
 if TYPE_CHECKING:
     from ranef._core import (
@@ -186,13 +188,23 @@ def _row_covariance(argument: StructureArgument, options: dict[str, int | str]) 
     return RowCovariance(argument.correlation, options, own, argument.n_groups, argument.variances)
 
 
-def correlation_of_places(name: str, z: Floats, at: Floats) -> Floats:
-    """Correlations (m, m) of effects at places (m, d) by a structure of distances with the
-    parameters ``z``.
+def distance_structure(name: str, most: int, options: Sequence[str] = ()) -> "RowCovariance":
+    """A structure of distances with its options (a metric, ``nugget``), for groups of so many rows
+    at most.
     """
     from ranef._core import RowCovariance
 
-    out: Floats = RowCovariance(name, {"levels": 1, "most": 2}, None, 1, []).matrix(z, np.ascontiguousarray(at), 0, [])
+    named: dict[str, int | str] = {"levels": 1, "most": most}
+    for option in options:
+        named |= {NUGGET: True} if option == NUGGET else {"metric": option}
+    return RowCovariance(name, named, None, 1, [])
+
+
+def correlation_of_places(name: str, z: Floats, at: Floats, options: Sequence[str] = ()) -> Floats:
+    """Correlations (m, m) of effects at places (m, d) by a structure of distances with the
+    parameters ``z``.
+    """
+    out: Floats = distance_structure(name, 2, options).matrix(z, np.ascontiguousarray(at), 0, [])
     return out
 
 

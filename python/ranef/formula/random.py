@@ -26,7 +26,17 @@ from ranef.formula.syntax import (
 )
 from ranef.formula.terms import Effects, Expansion, Term, Variable
 from ranef.formula.tokens import fail
-from ranef.formula.vocabulary import ELSEWHERE, HETEROGENEOUS, HOMOGENEOUS, POSITIONED, STRUCTURES, check_calls
+from ranef.formula.vocabulary import (
+    ELSEWHERE,
+    HETEROGENEOUS,
+    HOMOGENEOUS,
+    METRICS,
+    NUGGET,
+    POSITIONED,
+    STRUCTURES,
+    check_calls,
+    is_positioned,
+)
 
 #: A chain of n columns joined by ``*`` stands for 2^n - 1 grouping factors.
 _MOST_GROUPS = 1_000
@@ -56,7 +66,7 @@ class RandomExpr:
         The grouping factor as lme4 names it: ``a:b``, and for ``a/b`` the inner one ``b:a``.
     structure : str
         Covariance structure, a value of ``STRUCTURES``, ``HOMOGENEOUS`` or ``HETEROGENEOUS`` of the
-        vocabulary.
+        vocabulary; over coordinates with its options, as ``exp:manhattan:nugget``.
     split : bool
         Whether the term is a part of a double bar.
     span : tuple of int
@@ -154,8 +164,8 @@ def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tu
             text,
             *bar.right.span,
         )
-    if structure in POSITIONED:
-        effects = _positions(bar, effects, structure, text)
+    if is_positioned(structure):
+        effects = _positions(bar, effects, structure.partition(":")[0], text)
     if bar.operator == "||":
         split = [(Effects((), True), "1")] if effects.intercept else []
         split += [(Effects((term,), False), f"0 + {term.label}") for term in effects.terms]
@@ -220,6 +230,9 @@ def _structured(node: Call, text: str) -> tuple[str, Binary]:
             f"If {node.function} is a column, an operator is missing after it.",
             text, *node.function_span,
         )  # fmt: skip
+    options = _distance_options(node, text)
+    if options is not None:
+        node = replace(node, arguments=node.arguments[:1])
     common = _is_homogeneous(node, text)
     if len(node.arguments) != 1 + (common is not None) or node.arguments[0].keyword is not None:
         extra = node.arguments[1].value if len(node.arguments) > 1 else node
@@ -234,7 +247,34 @@ def _structured(node: Call, text: str) -> tuple[str, Binary]:
             *bar.operator_span,
         )
     forms = STRUCTURES if common is None else HOMOGENEOUS if common else HETEROGENEOUS
-    return forms[node.function], bar
+    return ":".join((forms[node.function], *(options or ()))), bar
+
+
+def _distance_options(node: Call, text: str) -> tuple[str, ...] | None:
+    """What ``metric=`` and ``nugget=`` say; None of a structure without such arguments."""
+    given = node.arguments[1:]
+    if node.function not in POSITIONED or not given or node.arguments[0].keyword is not None:
+        return None
+    found: dict[str, str] = {}
+    for argument in given:
+        value, key = argument.value, argument.keyword
+        if key not in ("metric", "nugget") or key in found:
+            fail(f"{node.function}() takes one random-effects term, metric= and nugget=.", text, *value.span)
+        word = value.word if isinstance(value, Constant) else value.value if isinstance(value, String) else ""
+        if key == "metric" and word not in METRICS:
+            fail(f"metric is one of {', '.join(map(repr, METRICS))}.", text, *value.span)
+        if key == "metric" and word != METRICS[0] and node.function != "exp":
+            fail(
+                f"{node.function}() of random effects takes Euclidean distances: with others its matrix need not be a "
+                "covariance matrix, as that of exp() is.",
+                text,
+                *value.span,
+            )
+        if key == "nugget" and word.upper() not in ("TRUE", "FALSE"):
+            fail("nugget is True or False, or left out.", text, *value.span)
+        found[key] = word
+    metric, nugget = found.get("metric", METRICS[0]), found.get("nugget", "FALSE").upper() == "TRUE"
+    return (*((metric,) if metric != METRICS[0] else ()), *((NUGGET,) if nugget else ()))
 
 
 def _positions(bar: Binary, effects: Effects, structure: str, text: str) -> Effects:

@@ -28,7 +28,7 @@ from ranef.formula.syntax import (
 )
 from ranef.formula.terms import Variable
 from ranef.formula.tokens import fail
-from ranef.formula.vocabulary import ELSEWHERE, check_calls
+from ranef.formula.vocabulary import ELSEWHERE, METRICS, check_calls
 
 #: Options that a structure may have, with their defaults.
 _SPATIAL: dict[str, Any] = {"nugget": False, "metric": "euclidean"}
@@ -81,7 +81,6 @@ CORRELATIONS = {
     "spherical": StructureKind("spherical", _SPATIAL, spatial=True),
     "rational_quadratic": StructureKind("rational_quadratic", _SPATIAL, spatial=True),
 }
-METRICS = ("euclidean", "manhattan", "maximum")
 
 #: Names written out, as the constructors have them.
 _LONG = {

@@ -124,6 +124,16 @@ HETEROGENEOUS = {"diag": "diagonal", "cs": "compound_symmetry", "ar1": "heteroge
 POSITIONED = ("exp", "gau", "mat")
 """Structures over the coordinates that stand to the left of the bar."""
 
+METRICS = ("euclidean", "manhattan", "maximum")
+"""Distances between coordinates."""
+NUGGET = "nugget"
+"""What `RandomExpr.structure` has behind the name, after a colon, for ``nugget=True``."""
+
+
+def is_positioned(structure: str) -> bool:
+    """Whether a structure is over coordinates; options may stand behind its name."""
+    return structure.partition(":")[0] in POSITIONED
+
 
 _NAMED_FREELY = ("cbind", "c")
 

@@ -9,7 +9,7 @@ from ranef.errors import DataError, OptionError, RanefWarning
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
 from ranef.fit.sums.absent_data import AbsentData
-from ranef.fit.sums.fewer_terms import bar_text, reductions
+from ranef.fit.sums.fewer_terms import reductions
 from ranef.formula import formula_text
 from ranef.formula.syntax import Binary
 from ranef.formula.terms import Term
@@ -165,7 +165,7 @@ def _fixed_part(
         gone.append(replace(rows[worst], eliminated=len(gone) + 1))
         rest = [t for t in terms if t.label != rows[worst].label]
         fit, request = _refitted(
-            fit, request, _formula(fit, rest, [bar_text(t) for t in fit.design.random]), rows[worst].label
+            fit, request, _formula(fit, rest, [t.written for t in fit.design.random]), rows[worst].label
         )
 
 

@@ -23,7 +23,7 @@ from ranef.fit.order import order_terms, theta_names
 from ranef.fit.progress import Progress, Report, reported
 from ranef.fit.refits.groups import GroupFits, GroupRows
 from ranef.fit.refits.row_subset import design_of_rows
-from ranef.fit.request import choose_reml
+from ranef.fit.reml import choose_reml
 from ranef.fit.threads import parse_n_threads
 from ranef.formula import expand_dot, parse_formula, require_random, require_response
 from ranef.inference.bootstrap.quantities import random_quantities, random_values

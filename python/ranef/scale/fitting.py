@@ -12,7 +12,8 @@ from ranef.fit.checkpoint_file import searches_kept
 from ranef.fit.control import parse_control
 from ranef.fit.progress import Progress
 from ranef.fit.record import MixedFit
-from ranef.fit.request import LmmRequest, choose_reml
+from ranef.fit.reml import choose_reml
+from ranef.fit.request import LmmRequest
 from ranef.fit.sums.absent_data import AbsentData
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel

@@ -14,7 +14,7 @@ from ranef.design.rows import check_finite, check_weights
 from ranef.errors import ArgumentTypeError, DataError, NewLevelError, OptionError
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.progress import Progress
-from ranef.fit.request import choose_reml
+from ranef.fit.reml import choose_reml
 from ranef.fit.system import sums_of
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel

@@ -1,10 +1,11 @@
 //! Matern: (u/2)^nu K_nu(u) 2 / Gamma(nu) at u = distance / range; z are the logarithms of the
-//! range and of the smoothness nu.
+//! range and of the smoothness nu, and with a nugget g its logit; rows at distance d > 0 have 1 - g
+//! times the correlation.
 
-use super::spatial::grid;
+use super::spatial::{grid, NUGGETS};
 use super::{maps, Correlation, Metric, Parameter, PositionRule, Positions, StartData};
 use crate::families::special::{lgamma, polygamma};
-use crate::jet::{Jet, Number};
+use crate::jet::{pairs, Jet, Number};
 
 /// Largest step of the trapezoidal rule: the integrand of K is analytic in a strip of half-width
 /// pi/2 about the line, so that the error is about exp(-2 pi 1.5 / step).
@@ -20,6 +21,8 @@ const NOTHING: f64 = 40.0;
 pub struct Matern {
     /// How distance is measured.
     pub metric: Metric,
+    /// Whether there is a nugget.
+    pub nugget: bool,
 }
 
 /// log K_nu(u) and its derivatives: in u and nu, then in u twice, both, and nu twice.
@@ -84,32 +87,57 @@ fn correlation(z: &[f64], distance: f64, order: usize) -> Number {
     log.map((e, e, e))
 }
 
+impl Matern {
+    /// The correlation of two rows at a distance.
+    fn of_rows(&self, z: &[f64], distance: f64, order: usize) -> Number {
+        let mut out = correlation(z, distance, order);
+        if !self.nugget {
+            return out;
+        }
+        // the derivatives in the first two parameters come first
+        out.first.resize(if order > 0 { 3 } else { 0 }, 0.0);
+        out.second.resize(if order > 1 { pairs(3) } else { 0 }, 0.0);
+        let (g, d, d2) = maps::logistic(z[2], 0.0);
+        out.times(&Number::of_parameter((1.0 - g, -d, -d2), 2, 3, order))
+    }
+}
+
 impl Correlation for Matern {
     fn n(&self) -> usize {
-        2
+        2 + usize::from(self.nugget)
     }
 
     fn parameters(&self) -> Vec<Parameter> {
-        ["range", "smoothness"].map(|name| Parameter { name, at: vec![] }).to_vec()
+        ["range", "smoothness", "nugget"][..self.n()].iter().map(|name| Parameter { name, at: vec![] }).collect()
     }
 
     fn natural(&self, z: &[f64], order: usize, out: &mut Jet) {
-        out.reset(2, 2, order);
-        for k in 0..2 {
-            out.put(k, &Number::of_parameter(maps::exp(z[k]), k, 2, order));
+        let n = self.n();
+        out.reset(n, n, order);
+        for k in 0..n {
+            let value = if k < 2 { maps::exp(z[k]) } else { maps::logistic(z[k], 0.0) };
+            out.put(k, &Number::of_parameter(value, k, n, order));
         }
     }
 
     fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
-        natural.iter().map(|v| (*v > 0.0 && v.is_finite()).then(|| v.ln())).collect()
+        let z = |(k, v): (usize, &f64)| match k {
+            2 => (*v > 0.0 && *v < 1.0).then(|| (v / (1.0 - v)).ln()),
+            _ => (*v > 0.0 && v.is_finite()).then(|| v.ln()),
+        };
+        natural.iter().enumerate().map(z).collect()
     }
 
     fn starts(&self, data: &StartData<'_>) -> Vec<Vec<f64>> {
-        grid(data).into_iter().map(|r| vec![r, 0.0]).collect()
+        let ranges = grid(data);
+        if !self.nugget {
+            return ranges.into_iter().map(|r| vec![r, 0.0]).collect();
+        }
+        ranges.iter().flat_map(|r| NUGGETS.map(|g: f64| vec![*r, 0.0, (g / (1.0 - g)).ln()])).collect()
     }
 
     fn positions(&self) -> PositionRule {
-        PositionRule { levels: false, whole: false, distinct: true, several: true }
+        PositionRule { levels: false, whole: false, distinct: !self.nugget, several: true }
     }
 
     fn range(&self) -> Option<usize> {
@@ -118,7 +146,7 @@ impl Correlation for Matern {
 
     fn matrix(&self, z: &[f64], at: Positions<'_>, order: usize, out: &mut Jet) {
         let m = at.m();
-        out.reset(2, m * m, order);
+        out.reset(self.n(), m * m, order);
         // positions on a grid have few distances
         let mut known: Vec<(f64, Number)> = Vec::new();
         for i in 0..m {
@@ -126,7 +154,7 @@ impl Correlation for Matern {
                 let distance = self.metric.distance(at, i, j);
                 let place = known.partition_point(|(d, _)| *d < distance);
                 if known.get(place).is_none_or(|(d, _)| *d != distance) {
-                    known.insert(place, (distance, correlation(z, distance, order)));
+                    known.insert(place, (distance, self.of_rows(z, distance, order)));
                 }
                 let number = &known[place].1;
                 out.put(i * m + j, number);

@@ -195,7 +195,7 @@ pub fn named(name: &str, options: &Options) -> Option<Arc<dyn Correlation>> {
         "rational_quadratic" => spatial(Decay::RationalQuadratic),
         "spherical" => spatial(Decay::Spherical),
         "linear" => spatial(Decay::Linear),
-        "mat" => Arc::new(Matern { metric }),
+        "mat" => Arc::new(Matern { metric, nugget }),
         _ => return None,
     })
 }

@@ -6,7 +6,7 @@ use crate::jet::{pair, Jet};
 
 /// Ranges and nuggets of the grid of starts.
 const RANGES: usize = 12;
-const NUGGETS: [f64; 3] = [0.2, 0.05, 0.5];
+pub const NUGGETS: [f64; 3] = [0.2, 0.05, 0.5];
 
 /// See the module.
 #[derive(Debug)]

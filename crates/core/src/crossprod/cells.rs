@@ -119,9 +119,23 @@ pub(super) fn accumulate<R: Residual>(
 pub fn observed(rows: &Rows<'_>) -> Vec<Cells> {
     let nf = rows.factors.len();
     let mut out = Vec::new();
+    let of_members = |f: usize, g: usize| {
+        let (of_f, of_g) = (&rows.factors[f], &rows.factors[g]);
+        let (zf, zg) = (vec![0.0; rows.n() * of_f.k()], vec![0.0; rows.n() * of_g.k()]);
+        members::pair((f, g), (of_f, of_g), (&zf, &zg), 0..rows.n())
+    };
+    let several = |f: usize| rows.factors[f].members.is_some();
     for f in 0..nf.saturating_sub(1) {
+        if several(f) {
+            out.extend((f + 1..nf).map(|g| of_members(f, g)));
+            continue;
+        }
         let (row_start, row_order) = by_level(rows.factors[f].codes, rows.factors[f].n_levels);
         for g in f + 1..nf {
+            if several(g) {
+                out.push(of_members(f, g));
+                continue;
+            }
             let other = &rows.factors[g];
             let (start, level) = pair(&row_start, &row_order, other.codes, other.n_levels, &mut Pattern);
             let (kf, kg) = (rows.factors[f].k(), other.k());
@@ -129,6 +143,7 @@ pub fn observed(rows: &Rows<'_>) -> Vec<Cells> {
             out.push(Cells { f, g, kf, kg, start, level, value });
         }
     }
+    out.extend((0..nf).filter(|&f| several(f)).map(|f| of_members(f, f)));
     out
 }
 

@@ -3,11 +3,7 @@
 
 use super::Cells;
 use crate::rows::FactorRows;
-use std::collections::HashMap;
 use std::ops::Range;
-
-/// Pairs of levels for which there is a table of all of them.
-const TABLE: usize = 1 << 22;
 
 /// Adds a block of rows to the sums of their levels.
 pub(super) fn add_levels(
@@ -34,13 +30,6 @@ pub(super) fn add_levels(
     }
 }
 
-/// The numbers of pairs of levels, in the order in which they occur.
-enum Slots {
-    /// Of few pairs: one more than the number, by pair.
-    Table(Vec<u32>),
-    Map(HashMap<usize, u32>),
-}
-
 /// Cells of two factors, or of the pairs l < m of levels of one, for a range of rows; `z` holds the
 /// effects of both in these rows.
 pub(super) fn pair(
@@ -51,54 +40,53 @@ pub(super) fn pair(
 ) -> Cells {
     let (kf, kg) = (of_f.k(), of_g.k());
     let (nf, ng, size) = (of_f.n_levels, of_g.n_levels, kf * kg);
-    let mut slots = match nf.checked_mul(ng) {
-        Some(all) if all <= TABLE => Slots::Table(vec![0; all]),
-        _ => Slots::Map(HashMap::new()),
-    };
-    let mut keys: Vec<usize> = Vec::new();
-    let mut values: Vec<f64> = Vec::new();
-    let mut others: Vec<(usize, f64)> = Vec::new();
-    for (r, row) in range.enumerate() {
-        let (a, b) = (&zf[r * kf..(r + 1) * kf], &zg[r * kg..(r + 1) * kg]);
-        others.clear();
-        of_g.each(row, |m, weight| others.push((m, weight)));
-        of_f.each(row, |l, of_l| {
-            for &(m, of_m) in others.iter().filter(|o| f != g || o.0 > l) {
-                let key = l * ng + m;
-                let next = keys.len() as u32;
-                let slot = match &mut slots {
-                    Slots::Table(t) => {
-                        if t[key] == 0 {
-                            t[key] = next + 1;
-                        }
-                        t[key] - 1
-                    }
-                    Slots::Map(t) => *t.entry(key).or_insert(next),
-                };
-                if slot == next {
-                    keys.push(key);
-                    values.resize(values.len() + size, 0.0);
+    // rows by level of f
+    let mut first = vec![0usize; nf + 1];
+    range.clone().for_each(|row| of_f.each(row, |l, _| first[l + 1] += 1));
+    (0..nf).for_each(|l| first[l + 1] += first[l]);
+    let mut rows = vec![(0usize, 0.0); first[nf]];
+    let mut next = first.clone();
+    for (r, row) in range.clone().enumerate() {
+        of_f.each(row, |l, weight| {
+            rows[next[l]] = (r, weight);
+            next[l] += 1;
+        });
+    }
+    let mut out = Cells { f, g, kf, kg, start: vec![0], level: Vec::new(), value: Vec::new() };
+    // of one level of f: the place of every level of g among those met, and the sums of these
+    let mut place = vec![0u32; ng];
+    let (mut met, mut order): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+    let mut sums: Vec<f64> = Vec::new();
+    for l in 0..nf {
+        met.clear();
+        sums.clear();
+        for &(r, of_l) in &rows[first[l]..first[l + 1]] {
+            let (a, b) = (&zf[r * kf..(r + 1) * kf], &zg[r * kg..(r + 1) * kg]);
+            of_g.each(range.start + r, |m, of_m| {
+                if f == g && m <= l {
+                    return;
                 }
-                let block = &mut values[slot as usize * size..(slot as usize + 1) * size];
-                for (row, x) in block.chunks_exact_mut(kg).zip(a) {
+                if place[m] == 0 {
+                    met.push(m as u32);
+                    place[m] = met.len() as u32;
+                    sums.resize(sums.len() + size, 0.0);
+                }
+                let at = (place[m] - 1) as usize * size;
+                for (row, x) in sums[at..at + size].chunks_exact_mut(kg).zip(a) {
                     let x = x * of_l * of_m;
                     row.iter_mut().zip(b).for_each(|(t, y)| *t += x * y);
                 }
-            }
-        });
+            });
+        }
+        order.clone_from(&met);
+        order.sort_unstable();
+        for &m in &order {
+            let at = (place[m as usize] - 1) as usize * size;
+            out.level.push(m);
+            out.value.extend_from_slice(&sums[at..at + size]);
+            place[m as usize] = 0;
+        }
+        out.start.push(out.level.len());
     }
-    let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_unstable_by_key(|&i| keys[i]);
-    let mut start = vec![0; nf + 1];
-    keys.iter().for_each(|key| start[key / ng + 1] += 1);
-    (0..nf).for_each(|l| start[l + 1] += start[l]);
-    Cells {
-        f,
-        g,
-        kf,
-        kg,
-        start,
-        level: order.iter().map(|&i| (keys[i] % ng) as u32).collect(),
-        value: order.iter().flat_map(|&i| &values[i * size..(i + 1) * size]).copied().collect(),
-    }
+    out
 }

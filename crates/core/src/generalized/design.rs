@@ -83,14 +83,15 @@ fn weighted_products<const P: usize>(g: &GlmmSystem, w: &[f64], p: usize, xwx: &
             }
         }
         for f in &g.effects {
-            let at = f.at[r] as usize;
-            for (i, z) in f.of_row(r).iter().enumerate() {
-                let t = w * z;
-                let row = &mut zwx[(at + i) * p..(at + i + 1) * p];
-                for j in 0..p {
-                    row[j] += t * x[j];
+            f.each(r, |_, at, weight| {
+                for (i, z) in f.of_row(r).iter().enumerate() {
+                    let t = w * weight * z;
+                    let row = &mut zwx[(at + i) * p..(at + i + 1) * p];
+                    for j in 0..p {
+                        row[j] += t * x[j];
+                    }
                 }
-            }
+            });
         }
     }
 }
@@ -109,6 +110,10 @@ impl GlmmSystem {
     /// alone.
     pub fn add_random(&self, v: &[f64], range: Range<usize>, eta: &mut [f64]) {
         for f in &self.effects {
+            if f.members.is_some() {
+                f.add_of_members(v, range.clone(), eta);
+                continue;
+            }
             let at = &f.at[range.clone()];
             if f.z.is_empty() {
                 eta.iter_mut().zip(at).for_each(|(e, &a)| *e += v[a as usize]);
@@ -150,7 +155,9 @@ impl GlmmSystem {
     fn random_transposed_impl(&self, r: &[f64], out: &mut [f64]) {
         out.fill(0.0);
         for f in &self.effects {
-            if !f.runs.is_empty() {
+            if f.members.is_some() {
+                f.transposed_of_members(r, out);
+            } else if !f.runs.is_empty() {
                 for (&a, &b) in f.runs.iter().zip(&f.runs[1..]) {
                     out[f.at[a as usize] as usize] += sum(&r[a as usize..b as usize]);
                 }
@@ -180,6 +187,10 @@ impl GlmmSystem {
         for (f, ztz) in self.effects.iter().zip(&mut gram.levels) {
             let k = f.k;
             ztz.fill(0.0);
+            if f.members.is_some() {
+                f.gram_of_members(w, ztz);
+                continue;
+            }
             if k == 1 {
                 if !f.runs.is_empty() {
                     for (&a, &b) in f.runs.iter().zip(&f.runs[1..]) {
@@ -203,9 +214,13 @@ impl GlmmSystem {
             }
         }
         gram.fill_upper();
-        for (c, cell) in gram.cells.iter_mut().zip(&self.cells) {
+        for (pair, (c, cell)) in gram.cells.iter_mut().zip(&self.cells).enumerate() {
             let (f, g) = (&self.effects[c.f], &self.effects[c.g]);
             c.value.fill(0.0);
+            if f.members.is_some() || g.members.is_some() {
+                self.cells_of_members(w, pair, (c.f, c.g), &mut c.value);
+                continue;
+            }
             let m = f.k * g.k;
             if f.z.is_empty() && g.z.is_empty() {
                 w.iter().zip(cell).for_each(|(w, &i)| c.value[i as usize] += w);

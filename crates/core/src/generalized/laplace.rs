@@ -89,6 +89,7 @@ impl Modes {
         self.factor.invert();
         let nodes = match rule {
             None => None,
+            Some(_) if g.has_members() => return Err(Failure::Undefined),
             Some(rule) if g.effects.len() == 1 => Some(self.nodes(g, rule)),
             Some(rule) => Some(self.nested_nodes(g, rule, g.nesting().ok_or(Failure::Undefined)?)),
         };
@@ -185,6 +186,17 @@ impl Modes {
             for b in blocks.chunks_exact_mut(k * k) {
                 between(&self.lambda[f], k, b, &self.lambda[f], k, &mut tmp);
             }
+            if eff.members.is_some() {
+                for (r, o) in out.iter_mut().enumerate() {
+                    let z = eff.of_row(r);
+                    eff.each(r, |l, _, weight| {
+                        for (row, x) in blocks[l * k * k..(l + 1) * k * k].chunks_exact(k).zip(z) {
+                            *o += weight * weight * x * row.iter().zip(z).map(|(b, y)| b * y).sum::<f64>();
+                        }
+                    });
+                }
+                continue;
+            }
             if eff.z.is_empty() {
                 out.iter_mut().zip(&eff.level).for_each(|(o, &l)| *o += blocks[l as usize]);
                 continue;
@@ -210,6 +222,10 @@ impl Modes {
                 }
             }
             let (ef, eg) = (&g.effects[c.f], &g.effects[c.g]);
+            if ef.members.is_some() || eg.members.is_some() {
+                g.leverage_of_members(&blocks, pair, (c.f, c.g), out);
+                continue;
+            }
             if ef.z.is_empty() && eg.z.is_empty() {
                 out.iter_mut().zip(cell).for_each(|(o, &i)| *o += 2.0 * blocks[i as usize]);
                 continue;

@@ -5,6 +5,7 @@
 mod design;
 mod fit;
 mod laplace;
+mod members;
 mod nested;
 mod newton;
 mod outer;

@@ -65,6 +65,9 @@ impl GlmmSystem {
     /// Whether the factors allow quadrature: one with at most three effects, or two nested ones
     /// with one each.
     pub fn allows_quadrature(&self) -> bool {
+        if self.has_members() {
+            return false;
+        }
         match &self.effects[..] {
             _ if self.family.kernel().is_some_and(|k| k.has_own_curvature()) => false,
             [f] => f.k <= 3,

@@ -276,4 +276,19 @@ impl Modes {
         self.beta.copy_from_slice(&point.beta);
         self.solve(g, false).map(|_| ())
     }
+
+    /// The modes at given parameters, and M^-1 there with the curvature asked for.
+    ///
+    /// # Errors
+    /// As [`Modes::stand_at`].
+    pub fn stand_inverted(&mut self, g: &GlmmSystem, point: &Point, curvature: Curvature) -> Result<(), Failure> {
+        self.forget();
+        self.stand_at(g, point)?;
+        if curvature == Curvature::Expected {
+            self.more_pass(g);
+            self.factorise_expected(g)?;
+        }
+        self.factor.invert_unweighted();
+        Ok(())
+    }
 }

@@ -7,6 +7,7 @@ use crate::blocks::PathSolver;
 use crate::dense::kernels;
 use crate::layout::FactorSize;
 use crate::optimize::trust_region::Eigen;
+use crate::rows::Members;
 use crate::watch::is_stopped;
 
 /// Estimates at one point; the work space must stand at its modes.
@@ -203,8 +204,10 @@ const GROUP: usize = 128;
 
 /// New rows for one factor: level codes (-1 for none) and the columns of Z of all its terms.
 pub struct NewRows<'a> {
-    /// Level of each row, or -1.
+    /// Level of each row, or -1; where rows have several, of each member.
     pub codes: &'a [i32],
+    /// Members of the rows, where these do not have one level each.
+    pub members: Option<Members<'a>>,
     /// Columns in the order of the factor's effects.
     pub z: Vec<&'a [f64]>,
 }
@@ -322,16 +325,20 @@ pub fn predict_variance(
             g.layout.basis.x_row(&given_x, &mut changed_x);
             effect.fill(0.0);
             effect[first..first + p].copy_from_slice(&changed_x);
-            for (f, new) in factors.iter().enumerate().filter(|(_, new)| new.codes[r] >= 0) {
-                let (k, level) = (g.effects[f].k, new.codes[r] as usize);
-                let z: Vec<f64> = new.z.iter().map(|z| z[r]).collect();
-                for (i, z) in z.iter().enumerate() {
-                    let row = g.layout.first_row(f, level) + i;
-                    effect.iter_mut().zip(&db[row * order..(row + 1) * order]).for_each(|(e, d)| *e += z * d);
+            for (f, new) in factors.iter().enumerate() {
+                let k = g.effects[f].k;
+                let places = new.members.map_or(r..r + 1, |m| m.of_row(r));
+                for at in places.filter(|&at| new.codes[at] >= 0) {
+                    let (level, weight) = (new.codes[at] as usize, new.members.map_or(1.0, |m| m.weight[at]));
+                    let z: Vec<f64> = new.z.iter().map(|z| weight * z[r]).collect();
+                    for (i, z) in z.iter().enumerate() {
+                        let row = g.layout.first_row(f, level) + i;
+                        effect.iter_mut().zip(&db[row * order..(row + 1) * order]).for_each(|(e, d)| *e += z * d);
+                    }
+                    let mut v = vec![0.0; k];
+                    kernels::transposed_multiply(&given[f], &z, k, k, 1, &mut v);
+                    paths.place(r - start, f, level, &v);
                 }
-                let mut v = vec![0.0; k];
-                kernels::transposed_multiply(&given[f], &z, k, k, 1, &mut v);
-                paths.place(r - start, f, level, &v);
             }
             paths.run(r - start, |_, v| out[r] += v[0] * v[0]);
             for i in 0..order {

@@ -1,6 +1,7 @@
 //! What stays the same during the fits of a model: rows in the changed basis, sorted by the largest
 //! factor, and where each of them goes in the block system.
 
+use super::members::{each_pair, RowMembers};
 use super::several::ThresholdRows;
 use crate::basis::Basis;
 use crate::crossprod::{observed, products_of_x, settle_rank, Gram};
@@ -29,6 +30,9 @@ pub struct Effects {
     pub runs: Vec<u32>,
     /// Linear predictor of each effect; empty where there is one predictor.
     pub of: Vec<usize>,
+    /// Members of the rows, where these do not have one level each; `at` and `level` are then
+    /// empty.
+    pub members: Option<RowMembers>,
 }
 
 /// Fixed effects of one linear predictor, where there are several.
@@ -70,7 +74,7 @@ pub struct GlmmSystem {
     pub offset: Vec<f64>,
     /// Effects of each factor.
     pub effects: Vec<Effects>,
-    /// For each pair of factors, the cell of each row.
+    /// For each pair of factors, the cell of each row, or of each pair of its levels.
     pub cells: Vec<Vec<u32>>,
     /// Family and link.
     pub family: Arc<dyn Family>,
@@ -143,16 +147,21 @@ impl GlmmSystem {
             } else {
                 order.iter().flat_map(|&i| z[i as usize * k..(i as usize + 1) * k].iter().copied()).collect()
             };
-            let level: Vec<u32> = order.iter().map(|&i| fr.codes[i as usize] as u32).collect();
+            let members = RowMembers::of(fr, &order, |l| layout.first_row(f, l));
+            let level: Vec<u32> = if members.is_some() {
+                Vec::new()
+            } else {
+                order.iter().map(|&i| fr.codes[i as usize] as u32).collect()
+            };
             let at = level.iter().map(|&l| layout.first_row(f, l as usize) as u32).collect();
-            let mut runs: Vec<u32> = (1..n).filter(|&r| level[r] != level[r - 1]).map(|r| r as u32).collect();
-            if z.is_empty() && n > 0 && 4 * runs.len() <= n {
+            let mut runs: Vec<u32> = (1..level.len()).filter(|&r| level[r] != level[r - 1]).map(|r| r as u32).collect();
+            if z.is_empty() && !level.is_empty() && 4 * runs.len() <= n {
                 runs.insert(0, 0);
                 runs.push(n as u32);
             } else {
                 runs.clear();
             }
-            effects.push(Effects { k, z, at, level, runs, of: Vec::new() });
+            effects.push(Effects { k, z, at, level, runs, of: Vec::new(), members });
         }
         let cells = cells_of_rows(&gram, &effects, n);
         let offset = offset.map_or_else(|| vec![0.0; n], &pick);
@@ -231,26 +240,28 @@ impl GlmmSystem {
     }
 }
 
-/// For each pair of factors, the cell of each row.
+/// For each pair of factors, the cell of each row, or of each pair of its levels.
 pub(super) fn cells_of_rows(gram: &Gram, effects: &[Effects], n: usize) -> Vec<Vec<u32>> {
     gram.cells
         .iter()
         .map(|c| {
-            (0..n)
-                .map(|r| {
-                    let l = effects[c.f].level[r] as usize;
+            let mut out = Vec::with_capacity(n);
+            for r in 0..n {
+                each_pair(&effects[c.f], &effects[c.g], c.f == c.g, r, |l, m, _| {
                     let list = &c.level[c.start[l]..c.start[l + 1]];
-                    let i = list.binary_search(&effects[c.g].level[r]).expect("every row is in a cell");
-                    (c.start[l] + i) as u32
-                })
-                .collect()
+                    let i = list.binary_search(&(m as u32)).expect("every row is in a cell");
+                    out.push((c.start[l] + i) as u32);
+                });
+            }
+            out
         })
         .collect()
 }
 
-/// Rows in the order of the levels of the largest factor, and of the next within it.
+/// Rows in the order of the levels of the largest factor, and of the next within it, of those with
+/// one level a row.
 pub(super) fn sorted(rows: &Rows<'_>) -> Vec<u32> {
-    let mut factors: Vec<usize> = (0..rows.factors.len()).collect();
+    let mut factors: Vec<usize> = (0..rows.factors.len()).filter(|&f| rows.factors[f].members.is_none()).collect();
     factors.sort_by_key(|&f| rows.factors[f].n_levels);
     let mut order: Vec<u32> = (0..rows.n() as u32).collect();
     let mut next = order.clone();

@@ -5,7 +5,7 @@ mod frame;
 mod theta;
 
 use crate::basis::Basis;
-use crate::blocks::{Factor, Symbolic};
+use crate::blocks::{Effect, Factor, InverseParts, Symbolic};
 use crate::crossprod::{Cells, Gram};
 use crate::dense::kernels::{self, block_times, transposed_block_times};
 use crate::dense::large;
@@ -263,6 +263,37 @@ impl Layout {
             }
         }
         t
+    }
+
+    /// M^-1 for each of some sets of effects, row-major, one after another, from a factor that has
+    /// been inverted. Set i holds `effects[starts[i]..starts[i + 1]]`, which are counted through
+    /// factors, levels and the effects of a level.
+    pub fn inverse_parts(&self, inverse: &Factor, starts: &[usize], effects: &[usize]) -> Vec<f64> {
+        let ends: Vec<usize> = self
+            .factors
+            .iter()
+            .scan(0, |at, f| {
+                *at += f.n_levels * f.k;
+                Some(*at)
+            })
+            .collect();
+        let effect = |&i: &usize| -> Effect {
+            let f = ends.partition_point(|&end| end <= i);
+            let size = self.factors[f];
+            let at = i - (ends[f] - size.n_levels * size.k);
+            (f, at / size.k, at % size.k)
+        };
+        let sizes = starts.windows(2).map(|w| w[1] - w[0]);
+        let mut out = vec![0.0; sizes.map(|n| n * n).sum()];
+        let mut parts = InverseParts::of(inverse);
+        let mut at = 0;
+        for w in starts.windows(2) {
+            let set: Vec<Effect> = effects[w[0]..w[1]].iter().map(effect).collect();
+            let n = set.len();
+            parts.part(&set, &mut out[at..at + n * n]);
+            at += n * n;
+        }
+        out
     }
 
     /// (X'V^-1X)^-1 of the columns as given, from that of the changed basis.

@@ -8,7 +8,7 @@
 use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
-use crate::blocks::{Effect, InverseParts, NotPositive};
+use crate::blocks::NotPositive;
 use crate::dense::kernels;
 
 /// M^-1 and C at one theta of the columns as given. Effects are counted through factors, levels and
@@ -58,31 +58,6 @@ impl<'a> Deletion<'a> {
     /// `effects[starts[i]..starts[i + 1]]`.
     pub fn inverse_parts(&mut self, starts: &[usize], effects: &[usize]) -> Vec<f64> {
         self.e.factor.invert();
-        let ends: Vec<usize> = self
-            .sys
-            .factors
-            .iter()
-            .scan(0, |at, f| {
-                *at += f.n_levels * f.k;
-                Some(*at)
-            })
-            .collect();
-        let effect = |&i: &usize| -> Effect {
-            let f = ends.partition_point(|&end| end <= i);
-            let size = self.sys.factors[f];
-            let at = i - (ends[f] - size.n_levels * size.k);
-            (f, at / size.k, at % size.k)
-        };
-        let sizes = starts.windows(2).map(|w| w[1] - w[0]);
-        let mut out = vec![0.0; sizes.map(|n| n * n).sum()];
-        let mut parts = InverseParts::of(&self.e.factor);
-        let mut at = 0;
-        for w in starts.windows(2) {
-            let set: Vec<Effect> = effects[w[0]..w[1]].iter().map(effect).collect();
-            let n = set.len();
-            parts.part(&set, &mut out[at..at + n * n]);
-            at += n * n;
-        }
-        out
+        self.sys.inverse_parts(&self.e.factor, starts, effects)
     }
 }

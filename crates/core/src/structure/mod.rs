@@ -304,6 +304,11 @@ mod tests {
         for (name, theta) in [("exp", &[0.7, 0.4][..]), ("gau", &[0.7, 0.4]), ("mat", &[0.7, 0.4, -0.3])] {
             check(&*named(&format!("{name}:2:{positions}")).unwrap(), theta, 4);
         }
+        let with_nugget = [("exp", &[0.7, 0.4, -1.0][..]), ("gau", &[0.7, 0.4, 0.5]), ("mat", &[0.7, 0.4, -0.3, -1.0])];
+        for (name, theta) in with_nugget {
+            check(&*named(&format!("{name}:2:{positions}:manhattan:nugget")).unwrap(), theta, 4);
+        }
+        assert!(named(&format!("exp:2:{positions}:crow")).is_none());
         assert!(named("nothing").is_none());
     }
 }

@@ -1,12 +1,13 @@
 //! Effects at positions in time or space, with one standard deviation and a correlation that falls
 //! with distance: theta holds the standard deviation, then the parameters of the correlation (the
-//! logarithm of the range, of a Matern correlation that of the smoothness too).
+//! logarithm of the range, of a Matern correlation that of the smoothness too, and with a nugget
+//! the logit of its share).
 //!
 //! A range of nothing is independent effects, an endless one a single effect of all positions; the
 //! bounds are far outside the distances there are.
 
 use super::{row_lengths, Coordinates, Covariance, Kind, Natural, Structure};
-use crate::correlation::{self, Correlation, Options, Positions, StartData};
+use crate::correlation::{self, Correlation, Metric, Options, Positions, StartData};
 use crate::dense::by_size::{multiply, solve_lower, transposed};
 use crate::dense::kernels;
 use crate::jet::Jet;
@@ -19,6 +20,8 @@ const JITTER: f64 = 1e-10;
 const BEYOND: (f64, f64) = (5.0, 9.0);
 /// Bounds of the logarithm of a smoothness.
 const SMOOTHNESS: (f64, f64) = (-3.0, 3.0);
+/// Bounds of the logit of a nugget.
+const NUGGET: (f64, f64) = (-16.0, 16.0);
 /// Sum of squared differences of correlations from which steps are taken unseen.
 const NEAR: f64 = 1e-14;
 /// Steps of the search for the parameters of a matrix.
@@ -30,30 +33,39 @@ pub struct Positioned {
     correlation: Arc<dyn Correlation>,
     positions: Vec<f64>,
     d: usize,
+    nugget: bool,
     /// Smallest and largest distance.
     distances: (f64, f64),
 }
 
 impl Positioned {
     /// Of a name (`exp`, `gau`, `mat`) with a number of coordinates and the coordinates of each
-    /// effect, as in `exp:2:0,0,0,1.5`.
+    /// effect, as in `exp:2:0,0,0,1.5`; `nugget` and the name of a metric may follow, as in
+    /// `exp:2:0,0,0,1.5:manhattan:nugget`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
         let name = parts.next().filter(|n| ["exp", "gau", "mat"].contains(n))?;
         let d: usize = parts.next()?.parse().ok().filter(|d| *d > 0)?;
         let positions: Vec<f64> = parts.next()?.split(',').map(|v| v.parse().ok()).collect::<Option<_>>()?;
-        let correlation = correlation::named(name, &Options::default())?;
+        let mut options = Options::default();
+        for part in parts {
+            match part {
+                "nugget" => options.nugget = true,
+                metric => options.metric = Metric::named(metric)?,
+            }
+        }
+        let correlation = correlation::named(name, &options)?;
         let at = Positions { values: &positions, d };
         let (mut low, mut high) = (f64::INFINITY, 0.0f64);
         for i in 0..at.m() {
             for j in 0..i {
-                let v = correlation::Metric::Euclidean.distance(at, i, j);
+                let v = options.metric.distance(at, i, j);
                 low = low.min(v);
                 high = high.max(v);
             }
         }
         let distances = if high > 0.0 { (low, high) } else { (1.0, 1.0) };
-        Some(Positioned { correlation, positions, d, distances })
+        Some(Positioned { correlation, positions, d, nugget: options.nugget, distances })
     }
 
     fn at(&self) -> Positions<'_> {
@@ -145,7 +157,8 @@ impl Positioned {
     fn bounds(&self) -> (Vec<f64>, Vec<f64>) {
         let range = (self.distances.0.ln() - BEYOND.0, self.distances.1.ln() + BEYOND.1);
         let mut all = vec![(0.0, f64::INFINITY), range];
-        all.extend((1..self.correlation.n()).map(|_| SMOOTHNESS));
+        all.extend((1..self.correlation.n() - usize::from(self.nugget)).map(|_| SMOOTHNESS));
+        all.extend(self.nugget.then_some(NUGGET));
         all.into_iter().unzip()
     }
 }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ranef.data.table import Table
 from ranef.design.build import build_design
+from ranef.design.checks import refuse_members
 from ranef.design.record import Design, RandomTerm
 from ranef.errors import DesignError
 from ranef.formula.formula import Formula
@@ -85,6 +86,8 @@ def designs_of(
     for name, count in (pair for design in made for pair in design.missing_counts):
         # a variable of several formulas is missing in the same rows
         counts[name] = max(count, counts.get(name, 0))
+    for design in made:
+        refuse_members(design.random, "models with several linear predictors")
     n = made[0].own_rows.n_input
     kept = [set(range(n)) if d.kept is None else set(d.kept.tolist()) for d in made]
     common = set.intersection(*kept)

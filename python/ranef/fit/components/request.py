@@ -57,7 +57,7 @@ def fitted_components(request: "GlmmRequest", control: FitControl, n_threads: in
     formulas = _formulas(request, formula)
     if not any(f.random for f, _ in formulas.values()):
         require_random(formula)
-    predictors = designs_of(formulas, table, request.design_arguments)
+    predictors = designs_of(formulas, table, {**request.design_arguments, "known": request.known})
     design, kind = response_of(predictors[0].design, family, "zi" in formulas)
     if request.response is not None:
         design = design.with_rows(y=replaced_response(request.response, design))

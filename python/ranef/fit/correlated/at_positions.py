@@ -14,14 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm
+from ranef.design.structures import options_of
 from ranef.fit.control import FitControl
 from ranef.fit.ending.convergence import Convergence, Ending
+from ranef.fit.ending.refused_arrays import cannot_be_set_up
 from ranef.fit.equal_parts import null_directions
 from ranef.fit.found_estimates import LinearOutcome, carried_over
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.progress import Report
 from ranef.fit.row_arguments import core_factors
-from ranef.fit.system import StructureRows, response_without_offset
+from ranef.fit.system import StructureRows, distance_structure, response_without_offset
+from ranef.formula.vocabulary import NUGGET
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 #: Structures that rows have with a nugget.
-STRUCTURES = ("exp", "gau")
+STRUCTURES = ("exp", "gau", "mat")
 #: Share of the cube of the number of positions that the rows of a group may come to.
 SMALLER = 1.01
 #: Standard deviation of the effects in units of sigma below which the term may have no variance at
@@ -46,7 +49,8 @@ def with_smaller_blocks(design: Design) -> int | None:
     if len(named) != 1 or design.weights is not None or design.residual is not None:
         return None
     term = design.random[named[0]]
-    if term.structure.partition(":")[0] not in STRUCTURES or term.relation is not None or not term.has_one_level:
+    name, *parts = term.structure.split(":")
+    if name not in STRUCTURES or NUGGET in options_of(parts) or term.relation is not None or not term.has_one_level:
         return None
     sizes = np.bincount(term.codes).astype(np.float64)
     if np.sum(sizes**3) > SMALLER * len(term.levels) * float(len(term.names)) ** 3:
@@ -57,7 +61,7 @@ def with_smaller_blocks(design: Design) -> int | None:
 
 def positions_of(term: RandomTerm) -> Floats:
     """Coordinates (n, d) of the rows."""
-    _, d, values = term.structure.split(":")
+    _, d, values, *_ = term.structure.split(":")
     places = np.array(values.split(","), dtype=np.float64).reshape(-1, int(d))
     return np.ascontiguousarray(places[np.argmax(term.z, axis=1)])
 
@@ -68,31 +72,33 @@ def found_as_correlation(
     """Theta (m,) in lme4's order, and how the search ended; None where the search among effects is
     to be trusted, at a bound.
     """
-    from ranef._core import CorrelatedSystem, RowCovariance
+    from ranef._core import CorrelatedSystem
 
     term = design.random[place]
     rest = replace(design, random=tuple(t for i, t in enumerate(design.random) if i != place))
     places = [i for i in range(len(design.random)) if i != place]
     inner = order_terms(rest.random)
     position = positions_of(term)
-    options: dict[str, int | str] = {"levels": 1, "most": int(np.bincount(term.codes).max()), "nugget": True}
-    structure = RowCovariance(term.structure.partition(":")[0], options, None, 1, [])
+    name, *parts = term.structure.split(":")
+    structure = distance_structure(name, int(np.bincount(term.codes).max()), (*options_of(parts), NUGGET))
     rows = StructureRows(np.ascontiguousarray(term.codes), position, np.zeros(len(position), dtype=np.int32), [])
     y = np.ascontiguousarray(response_without_offset(design))
+    x = np.asfortranarray(design.x)
     try:
-        x = np.asfortranarray(design.x)
         system = CorrelatedSystem(x, y, None, core_factors(rest, inner), structure, 0, rows, threads)
-    except ValueError:
-        return None
+    except ValueError as problem:
+        raise cannot_be_set_up(design, problem) from None
     found, z = system.fit(reml, None, None, control.max_evaluations, control.tolerance, threads, progress)
     ending = Ending.of(found)
     if found.solution is None or ending.status is not FitStatus.CONVERGED:
         return None
-    sd = min(float(np.exp(-0.5 * z[1])), LARGEST)
+    # the share of the nugget comes last
+    sd, of_distance = min(float(np.exp(-0.5 * z[-1])), LARGEST), z[:-1]
+    own_theta = np.concatenate([[sd], of_distance])
     theta = np.zeros(order.n_theta)
     own = next(s for s in order.spans if s.formula == place)
-    theta[own.theta_start : own.theta_stop] = sd, z[0]
-    if sd < SMALLEST or any(own.core.bounds_met(np.array([sd, z[0]]))[1:]):
+    theta[own.theta_start : own.theta_stop] = own_theta
+    if sd < SMALLEST or any(own.core.bounds_met(own_theta)[1:]):
         return None
     of_rest = found.solution.theta[inner.theta_of_core]
     for span in inner.spans:

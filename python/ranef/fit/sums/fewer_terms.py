@@ -13,9 +13,7 @@ from ranef.design.curve_rows import CurveRows
 from ranef.design.curve_terms import curve_effects, curve_reductions, without_curve_term
 from ranef.design.recoding import recoding, shorter_layout
 from ranef.design.record import Design, RandomTerm, no_rows
-from ranef.design.structures import kind_of
 from ranef.fit.sums.smaller import with_some_columns
-from ranef.formula.shared_levels import KnownExpr
 
 Floats = NDArray[np.float64]
 
@@ -149,14 +147,6 @@ class Reduction:
         return replace(larger, random=self.random, curve=self.curve)
 
 
-def bar_text(term: RandomTerm) -> str:
-    """A random term as it stands in a formula."""
-    bar = term.text if "|" in term.text else f"{term.text} | {term.group}"
-    if term.relation is not None:
-        return KnownExpr(term.relation.name).call(bar)
-    return kind_of(term.structure).call.format(bar)
-
-
 def reductions(design: Design) -> tuple[Reduction, ...]:
     """All random parts with one effect less.
 
@@ -166,7 +156,7 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
     """
     if design.curve is not None:
         found = curve_reductions(design)
-        return tuple(Reduction(name, terms, tuple(map(bar_text, terms)), curve) for name, terms, curve in found)
+        return tuple(Reduction(name, terms, tuple(t.written for t in terms), curve) for name, terms, curve in found)
     out = []
     for i, term in enumerate(design.random):
         expr = design.formula.random[i]
@@ -174,7 +164,7 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
             [t.label for t in expr.effects], [frozenset(v.label for v in t.variables) for t in expr.effects]
         )
         if not scope:
-            out.append(_reduction(design, i, bar_text(term), None, "", []))
+            out.append(_reduction(design, i, term.written, None, "", []))
         for label in scope:
             rest = [t.label for t in expr.effects if t.label != label]
             keep = [j for j, of in enumerate(term.labels) if of != label]
@@ -203,8 +193,8 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
                     labels=tuple(labels),
                     text=text,
                 )
-            text = "" if new is None else bar_text(new)
-            out.append(_reduction(design, i, f"{label} in {bar_text(term)}", new, text, keep))
+            text = "" if new is None else new.written
+            out.append(_reduction(design, i, f"{label} in {term.written}", new, text, keep))
     return tuple(out)
 
 
@@ -254,7 +244,7 @@ def _has_intercept_term(design: Design, i: int) -> bool:
 
 def _reduction(design: Design, i: int, label: str, new: RandomTerm | None, text: str, keep: Sequence[int]) -> Reduction:
     random = [*design.random[:i], *([] if new is None else [new]), *design.random[i + 1 :]]
-    texts = [bar_text(t) for t in design.random]
+    texts = [t.written for t in design.random]
     texts[i : i + 1] = [] if new is None else [text]
     effects = [(j, tuple(range(len(t.names)))) for j, t in enumerate(design.random)]
     effects[i : i + 1] = [] if new is None else [(i, tuple(keep))]

@@ -68,7 +68,9 @@ class DiagnosticsChapter(RowSourceChapter):
         That is the variance of a term with a known matrix, ``known(1 | id, A)``, divided by the sum
         of those of all terms and of the residuals, for a level with 1 on the diagonal of the
         matrix: with a pedigree the heritability, of an animal that is not inbred, and with a
-        phylogeny the phylogenetic signal.
+        phylogeny the phylogenetic signal. For a binary response the residual has the variance of
+        the latent variable of the link (pi² / 3 with the logit, 1 with the probit link, where this
+        is the heritability of the liability).
 
         Returns
         -------
@@ -79,7 +81,8 @@ class DiagnosticsChapter(RowSourceChapter):
         Raises
         ------
         DesignError
-            When no term has a known matrix, or some term has slopes.
+            When no term has a known matrix, some term has slopes, or the response has no variance
+            on the scale of the random effects, as a count.
 
         Examples
         --------

@@ -156,7 +156,7 @@ impl GlmmSystem {
             let z = order.iter().flat_map(|&i| z[i as usize * k..(i as usize + 1) * k].iter().copied()).collect();
             let level: Vec<u32> = order.iter().map(|&i| fr.codes[i as usize] as u32).collect();
             let at = level.iter().map(|&l| layout.first_row(f, l as usize) as u32).collect();
-            effects.push(Effects { k, z, at, level, runs: Vec::new(), of: rows.of[f].clone() });
+            effects.push(Effects { k, z, at, level, runs: Vec::new(), of: rows.of[f].clone(), members: None });
         }
         let cells = cells_of_rows(&gram, &effects, n);
         let pick = |v: &[f64]| -> Vec<f64> { order.iter().map(|&i| v[i as usize]).collect() };
