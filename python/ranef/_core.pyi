@@ -310,6 +310,7 @@ class Curve:
     value: _F64
     rate: _F64
     parameters: _F64
+    covariance: _F64  # parameters of structures, as the core has them; no columns without
     lower: _F64
     upper: _F64
     endings: tuple[str, str]
@@ -545,6 +546,8 @@ class CrossedSystem(_OfRows):
         stood: _F64 | None = None,
         keep: Callable[[_F64], None] | None = None,
     ) -> SampledFit: ...
+    def computed(self, theta: _F64, n_threads: int = 1) -> tuple[float, _F64]: ...
+    def probed(self, theta: _F64, first: int, last: int, seed: int, n_threads: int = 1) -> tuple[_F64, _F64]: ...
     def conditional_covariance(
         self, theta: _F64, probes: int, seed: int, n_threads: int = 1
     ) -> tuple[list[_F64], list[float], int]: ...
@@ -723,6 +726,22 @@ def profile(
     n_threads: int,
     progress: _Counter,
 ) -> Profile: ...
+def profile_sampled(
+    system: CrossedSystem,
+    theta: _F64,
+    sampled: tuple[list[float], list[float], list[list[int]], list[float]],
+    kinds: list[tuple[int, str]],
+    indices: list[int],
+    step: float,
+    reach: float,
+    targets: list[float],
+    n_threads: int,
+    progress: _Counter,
+) -> Profile:
+    """The same by the iterative solver, with a polynomial in theta for what is sampled: centre,
+    coordinates row by row, powers of the terms and their factors.
+    """
+
 def profile_structured(
     model: LmmSystem | CorrelatedSystem,
     theta: _F64,

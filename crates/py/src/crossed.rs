@@ -13,9 +13,10 @@ use numpy::{
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use ranef_core::krylov::{fit, Crossed, CrossedOptions, Gathered, Levels, Signs};
+use ranef_core::krylov::{fit, Crossed, CrossedOptions, Gathered, Levels, Polynomial, Signs};
 use ranef_core::layout::{Lambda, Layout};
 use ranef_core::linear::{FitOptions, NewRows};
+use ranef_core::replicate::Sampled;
 use ranef_core::watch::Watch;
 
 /// Rows for the iterative solver that come in batches, kept in few bytes each.
@@ -79,6 +80,9 @@ pub struct CrossedSystem {
 /// Covariances of the levels of each factor, their relative errors by sampling, and probes.
 pub(crate) type SampledCovariance = (Vec<Py<PyArray3<f64>>>, Vec<f64>, usize);
 
+/// Values and derivatives, probe by probe.
+type Probed = (Py<PyArray1<f64>>, Py<PyArray2<f64>>);
+
 /// Covariances of all levels, as arrays.
 pub(crate) fn levels_record(py: Python<'_>, found: Levels, layout: &Layout) -> PyResult<SampledCovariance> {
     let mut all = Vec::new();
@@ -111,6 +115,11 @@ fn new_rows<'a>(factors: &'a [NewFactorArgument<'_>], n: usize, layout: &Layout)
 }
 
 impl CrossedSystem {
+    /// The rows.
+    pub(crate) fn model(&self) -> &Crossed {
+        &self.model
+    }
+
     fn lambda(&self, theta: &PyReadonlyArray1<'_, f64>) -> PyResult<Lambda> {
         let theta = theta.as_array().to_vec();
         if theta.len() != self.model.layout().n_theta {
@@ -223,6 +232,44 @@ impl CrossedSystem {
             probes: found.probes.into_pyarray(py).unbind(),
             satterthwaite: Py::new(py, satterthwaite_record(py, found.satterthwaite, p)?)?,
         })
+    }
+
+    /// -2 log-likelihood at a theta, all else estimated, with the diagonal blocks of the
+    /// log-determinant alone, up to a constant, and its gradient.
+    #[pyo3(signature = (theta, n_threads = 1))]
+    fn computed<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+        n_threads: usize,
+    ) -> PyResult<(f64, Py<PyArray1<f64>>)> {
+        self.lambda(&theta)?;
+        let (theta, nothing) = (theta.as_array().to_vec(), Polynomial::default());
+        let found = whole(py, None, n_threads, |watch| {
+            Sampled { model: &self.model, sampled: &nothing, watch }.profiled(&theta)
+        })?;
+        let (value, gradient) = found.map_err(to_python)?;
+        Ok((value, gradient.into_pyarray(py).unbind()))
+    }
+
+    /// What some probes, by their numbers, have of the rest of the log-determinant at a theta, and
+    /// the derivatives.
+    #[pyo3(signature = (theta, first, last, seed, n_threads = 1))]
+    fn probed<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+        first: usize,
+        last: usize,
+        seed: u64,
+        n_threads: usize,
+    ) -> PyResult<Probed> {
+        self.lambda(&theta)?;
+        let (theta, how) = (theta.as_array().to_vec(), (Signs { seed }, first, last));
+        let found = whole(py, None, n_threads, |watch| self.model.probed(&theta, how, watch))?.map_err(to_python)?;
+        let (values, slopes): (Vec<f64>, Vec<Vec<f64>>) = found.into_iter().unzip();
+        let n = values.len();
+        Ok((values.into_pyarray(py).unbind(), matrix(py, slopes.concat(), n, theta.len())?))
     }
 
     /// Covariances of the effects of every level given the data, in units of the residual variance,

@@ -75,6 +75,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(replicate::fit_each, m)?)?;
     m.add_function(wrap_pyfunction!(profile::profile, m)?)?;
     m.add_function(wrap_pyfunction!(profile::profile_structured, m)?)?;
+    m.add_function(wrap_pyfunction!(profile::profile_sampled, m)?)?;
     m.add_class::<plan::MemoryAllowance>()?;
     m.add_function(wrap_pyfunction!(plan::available_memory, m)?)?;
     m.add_function(wrap_pyfunction!(plan::allow_memory, m)?)?;

@@ -2,6 +2,7 @@
 
 use crate::arguments::{matrix, to_python, OptionsArgument, PointArgument};
 use crate::correlated::CorrelatedSystem;
+use crate::crossed::CrossedSystem;
 use crate::lmm::LmmSystem;
 use crate::records;
 use crate::replicate::Model;
@@ -9,10 +10,11 @@ use crate::watch::{whole, whole_of};
 use numpy::IntoPyArray;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use ranef_core::krylov::Polynomial;
 use ranef_core::linear::frames_of;
 use ranef_core::replicate::{
     self, CorrelatedRows, Covariance, Curve, CurvePoint, Effects, GeneralizedFit, LinearFit, Profile, ProfileOptions,
-    StructuredFit, Walked,
+    Sampled, StructuredFit, Walked,
 };
 use std::collections::BTreeMap;
 
@@ -132,6 +134,50 @@ pub fn profile_structured(
     profile_record(py, found?.map_err(to_python)?)
 }
 
+/// Part of a log-determinant: centre, coordinates, powers of the terms, their factors.
+type PolynomialArgument = (Vec<f64>, Vec<f64>, Vec<Vec<i32>>, Vec<f64>);
+
+/// Profiles of a model for the iterative solver, with a polynomial for the part of the
+/// log-determinant that is sampled.
+#[pyfunction]
+#[pyo3(signature = (system, theta, sampled, kinds, indices, step, reach, targets, n_threads, progress))]
+#[allow(clippy::too_many_arguments)]
+pub fn profile_sampled(
+    py: Python<'_>,
+    system: PyRef<'_, CrossedSystem>,
+    theta: Vec<f64>,
+    sampled: PolynomialArgument,
+    kinds: Vec<(usize, String)>,
+    indices: Vec<usize>,
+    step: f64,
+    reach: f64,
+    targets: Vec<f64>,
+    n_threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<records::Profile> {
+    let model = system.model();
+    let (kinds, curves) = (walked(kinds)?, ProfileOptions { step, reach, targets });
+    let (centre, turn, powers, by) = sampled;
+    let m = model.layout().n_theta;
+    let fits = theta.len() == m
+        && centre.len() == m
+        && turn.len() == m * m
+        && powers.len() == by.len()
+        && powers.iter().all(|t| t.len() == m);
+    if !fits || indices.iter().any(|&i| i > m + model.layout().p()) {
+        return Err(PyValueError::new_err("these are not the parameters of the model"));
+    }
+    let sampled = Polynomial { centre, turn, powers, by };
+    let start = Covariance { theta, z: Vec::new() };
+    let found = whole(py, progress, n_threads, |watch| {
+        let of = Sampled { model, sampled: &sampled, watch };
+        let fit = StructuredFit { model: &of, rows: &[], walked: &kinds };
+        // one curve at a time: the threads share the rows
+        replicate::profile(&fit, start, &indices, &curves, 1, watch)
+    });
+    profile_record(py, found?.map_err(to_python)?)
+}
+
 /// The curves and the ML fit they begin at.
 fn profile_record(py: Python<'_>, p: Profile) -> PyResult<records::Profile> {
     let n_parameters = p.estimates.len();
@@ -160,6 +206,12 @@ fn curve_record(py: Python<'_>, c: Curve, n_parameters: usize) -> PyResult<recor
             c.points.iter().flat_map(|p| p.parameters.iter().copied()).collect(),
             c.points.len(),
             n_parameters,
+        )?,
+        covariance: matrix(
+            py,
+            c.points.iter().flat_map(|p| p.x.iter().copied()).collect(),
+            c.points.len(),
+            c.points.first().map_or(0, |p| p.x.len()),
         )?,
         lower: c.lower.limits.into_pyarray(py).unbind(),
         upper: c.upper.limits.into_pyarray(py).unbind(),

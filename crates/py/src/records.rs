@@ -218,6 +218,7 @@ pub struct Curve {
     pub value: Vector,
     pub rate: Vector,
     pub parameters: Matrix,
+    pub covariance: Matrix,
     pub lower: Vector,
     pub upper: Vector,
     pub endings: (&'static str, &'static str),

@@ -1,15 +1,31 @@
 """Profiles of the likelihood of a fit, from the core."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ranef.fit.control import FitControl
+from ranef.fit.iterative.profiles import profiled_by_probes
 from ranef.fit.record import MixedFit
 from ranef.fit.refits.core import core_options, core_point, core_threads
 
 if TYPE_CHECKING:
     from ranef import _core
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profiled:
+    """Curves from the core.
+
+    Attributes
+    ----------
+    found : Profile
+    note : str or None
+        What is said of their error, where they have one.
+    """
+
+    found: "_core.Profile"
+    note: str | None = None
 
 
 def profiled(
@@ -21,7 +37,7 @@ def profiled(
     targets: list[float],
     control: FitControl,
     progress: Callable[[int, int], object] | None,
-) -> "_core.Profile":
+) -> Profiled:
     """The curves of parameters, all others estimated by maximum likelihood.
 
     Parameters
@@ -41,15 +57,18 @@ def profiled(
     """
     from ranef import _core
 
+    if (sampled := fit.solved_by_probes) is not None:
+        by_probes = profiled_by_probes(sampled, indices, kinds, step, reach, targets, control, progress)
+        return Profiled(by_probes.found, by_probes.note)
     options, threads = core_options(fit, control), core_threads(fit, fit.n_threads)
     structured = fit.structured_model()
     if structured is not None:
         system, z = structured
         walked = [(i, "number" if kind == "share" else kind) for i, kind in kinds]
         limits = (indices, step, reach, targets, threads, progress)
-        return _core.profile_structured(system, fit.core_theta, z, walked, options, *limits)
+        return Profiled(_core.profile_structured(system, fit.core_theta, z, walked, options, *limits))
     own = fit.profiled_model()
     if own is not None:  # what curvature the determinant has, such a model says itself
         options = replace(options, curvature="observed")
     model, point = own or (fit.core_model(), core_point(fit))
-    return _core.profile(model, point, options, indices, step, reach, targets, threads, progress)
+    return Profiled(_core.profile(model, point, options, indices, step, reach, targets, threads, progress))

@@ -156,7 +156,7 @@ def _curves(
         raise OptionError(fit.why_no_profile)
     kinds: list[tuple[int, str]] = [(p.core, p.kind) for p in every if p.kind not in ("sigma", "beta")]
     try:
-        found = profiled(fit, [p.core for p in wanted], kinds, step, reach, targets, control, progress)
+        by_core = profiled(fit, [p.core for p in wanted], kinds, step, reach, targets, control, progress)
     except RanefError:
         raise
     except ValueError:
@@ -164,6 +164,7 @@ def _curves(
             "the likelihood cannot be profiled: it is not finite at the estimates, because the model fits the "
             "response exactly or nearly so."
         ) from None
+    found = by_core.found
     curves = tuple(
         _curve(p, c, float(found.estimates[p.core]), every) for p, c in zip(wanted, found.curves, strict=True)
     )
@@ -172,6 +173,8 @@ def _curves(
         notes.append(
             "the model was fitted by REML; profiles are those of the likelihood, from the ML fit of the same model."
         )
+    if by_core.note is not None:
+        notes.append(by_core.note)
     rows = fit.design.residual
     if rows is not None and rows.expr.has_fitted:
         notes.append("the variance of the rows is held at the fitted values of the fit.")

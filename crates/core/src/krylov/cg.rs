@@ -22,9 +22,14 @@ pub struct Tridiagonal {
 impl Tridiagonal {
     /// First entry of the logarithm of its leading part of an order.
     pub fn log(&self, order: usize) -> f64 {
+        self.log_and_square(order).0
+    }
+
+    /// The same, and the squared length of the first column of log T - T + I.
+    pub fn log_and_square(&self, order: usize) -> (f64, f64) {
         let n = order.min(self.diagonal.len());
         if n == 0 {
-            return 0.0;
+            return (0.0, 0.0);
         }
         let mut t = vec![0.0; n * n];
         for i in 0..n {
@@ -34,8 +39,14 @@ impl Tridiagonal {
                 t[(i + 1) * n + i] = self.beside[i];
             }
         }
-        let Some(e) = Eigen::of(&t, n) else { return f64::NAN };
-        e.values.iter().enumerate().map(|(i, v)| e.vectors[i].powi(2) * v.ln()).sum()
+        let Some(e) = Eigen::of(&t, n) else { return (f64::NAN, f64::NAN) };
+        let mut out = (0.0, 0.0);
+        for (v, first) in e.values.iter().zip(&e.vectors) {
+            let share = first * first;
+            out.0 += share * v.ln();
+            out.1 += share * (v.ln() - v + 1.0).powi(2);
+        }
+        out
     }
 }
 

@@ -5,8 +5,9 @@
 //! criterion by more than three standard errors of the difference, which is small as both ends have
 //! the same probes, and of the change along the gradient; the end is judged by the gradient.
 
-use super::linear::{error_of_mean, Crossed, Evaluated};
+use super::linear::{Crossed, Evaluated};
 use super::probes::Signs;
+use super::sampling_error::{error_of_mean, widened};
 use super::standing::Standing;
 use crate::error::CoreError;
 use crate::layout::{Block, Frame, Layout};
@@ -17,7 +18,7 @@ use crate::watch::Watch;
 /// Block, frame, number and entry of D of a coordinate.
 type Coordinate<'f> = (usize, &'f Frame, usize, (Option<usize>, Option<usize>));
 
-/// Largest shift of an estimate by sampling, in standard errors.
+/// Standard error of the shift of an estimate by sampling, in standard errors of the estimate.
 pub(super) const SHIFT: f64 = 0.02;
 /// Standard error of the criterion for which probes are added at the end: 0.05 of a log-likelihood.
 pub(super) const ERROR: f64 = 0.1;
@@ -64,7 +65,8 @@ pub struct CrossedFit {
     pub certificate: f64,
     /// Gradient with respect to theta at the end.
     pub gradient: Vec<f64>,
-    /// Largest shift of an estimate by sampling, in standard errors.
+    /// Standard error of the shift of an estimate by sampling, in standard errors of the estimate:
+    /// the largest of all.
     pub sampling: f64,
     /// Standard error of the criterion.
     pub error: f64,
@@ -154,7 +156,7 @@ impl<'m> Fitting<'m> {
         here.at.covariance(of)
     }
 
-    /// Largest shift by sampling, in standard errors.
+    /// Largest standard error of a shift by sampling, in standard errors.
     fn shift(&self, here: &Place<'_>, local: &Local, eigen: &Eigen) -> f64 {
         let m = local.free.len();
         let covariance = self.gradient_covariance(here, &local.free);
@@ -165,13 +167,14 @@ impl<'m> Fitting<'m> {
                 (0..m).map(|j| eigen.vectors[a * m + j] * eigen.vectors[b * m + j] / eigen.values[j].abs()).sum()
             })
             .collect();
-        (0..m)
+        let largest = (0..m)
             .map(|a| {
                 let row = &inverse[a * m..(a + 1) * m];
                 let moved: f64 = (0..m * m).map(|t| row[t / m] * covariance[t] * row[t % m]).sum();
                 (moved / (2.0 * row[a])).max(0.0).sqrt()
             })
-            .fold(0.0, f64::max)
+            .fold(0.0, f64::max);
+        widened(largest, self.probes)
     }
 
     /// Change of the criterion from one place to another with the same probes, and its error.

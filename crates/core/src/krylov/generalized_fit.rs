@@ -4,9 +4,9 @@
 
 use super::fit::{moved, Local, AGAIN, DECREMENT, ERROR, MORE, MORE_AT_END, SHIFT, SMALLEST};
 use super::generalized::{Ask, CrossedGlmm, Estimates, Found, GROUPS};
-use super::linear::{covariance_of_mean, error_of_mean};
 use super::logdet::Probed;
 use super::probes::Signs;
+use super::sampling_error::{covariance_of_mean, error_of_mean, error_of_value, widened};
 use super::standing::Standing;
 use crate::dense::kernels;
 use crate::error::CoreError;
@@ -66,7 +66,8 @@ pub struct CrossedGlmmFit {
     pub covariance: Option<Vec<f64>>,
     /// (X'V^-1X)^-1 of the linearised model.
     pub vcov_profiled: Vec<f64>,
-    /// Largest shift of an estimate by sampling, in standard errors.
+    /// Standard error of the shift of an estimate by sampling, in standard errors of the estimate:
+    /// the largest of all.
     pub sampling: f64,
     /// Standard error of the objective.
     pub error: f64,
@@ -211,12 +212,6 @@ fn change(from: &Found, to: &Found) -> (f64, f64) {
     (to.objective - from.objective, 3.0 * error_of_mean(&pairs) + 1e-9 * from.objective.abs())
 }
 
-fn error_of(probed: &[Probed]) -> f64 {
-    let values: Vec<f64> = probed.iter().map(|p| p.value).collect();
-    let cut = probed.iter().map(|p| p.truncation).sum::<f64>() / probed.len().max(1) as f64;
-    error_of_mean(&values).hypot(cut)
-}
-
 impl CrossedGlmm {
     /// Fits the model.
     ///
@@ -299,7 +294,7 @@ impl CrossedGlmm {
             }
             let groups = here.found.groups.iter();
             let own: Vec<Vec<f64>> = groups.map(|g| fitting.coordinates(&here, &local.free, g)).collect();
-            sampling = shift(&eigen, &covariance_of_mean(&own), m);
+            sampling = widened(shift(&eigen, &covariance_of_mean(&own), m), own.len());
             if status == Status::Converged && sampling > SHIFT && 2 * fitting.probes <= MORE * probes {
                 fitting.probes *= 2;
                 if let Some(more) = fitting.evaluate(here.s.clone(), &here.found.rest)? {
@@ -311,19 +306,19 @@ impl CrossedGlmm {
         }
         let most = MORE_AT_END * probes;
         let mut probed = std::mem::take(&mut here.found.probed);
-        if error_of(&probed) > ERROR && probed.len() < most {
+        if error_of_value(&probed) > ERROR && probed.len() < most {
             // the weights of the rows may be those of a step that was not taken
             fitting.model.return_to(&mut here.s, watch)?;
         }
-        while error_of(&probed) > ERROR && probed.len() < most {
+        while error_of_value(&probed) > ERROR && probed.len() < most {
             let now = probed.len();
-            let needed = (now as f64 * (error_of(&probed) / ERROR).powi(2)).ceil().min(2.0 * now as f64) as usize;
+            let needed = (now as f64 * (error_of_value(&probed) / ERROR).powi(2)).ceil().min(2.0 * now as f64) as usize;
             let to = needed.max(now + 1).min(most);
             probed.extend(fitting.model.more_probes(&here.s, now..to, fitting.ask())?);
         }
         let mean = |p: &[Probed]| p.iter().map(|p| p.value).sum::<f64>() / p.len().max(1) as f64;
         let moved_by = mean(&probed) - mean(&probed[..fitting.probes.min(probed.len())]);
-        let (error, values) = (error_of(&probed), probed.iter().map(|p| p.value).collect());
+        let (error, values) = (error_of_value(&probed), probed.iter().map(|p| p.value).collect());
         let (objective, log_det) = (here.found.objective + moved_by, here.found.log_det + moved_by);
         let second = fitting.second_derivatives(&here)?;
         let Fitting { model, evaluations, .. } = fitting;

@@ -93,7 +93,7 @@ impl CrossedGlmm {
         self.sides().scale(&s.lambda, true, &mut grad, 1);
         grad.iter_mut().flatten().zip(s.u.iter().flatten()).for_each(|(g, u)| *g -= u);
         let rest = Some(&self.rest[..]).filter(|r| !r.is_empty());
-        let d = Decomposition::rough(&self.g, &s.lambda, rest, self.n_threads, watch)?;
+        let d = Decomposition::rough(&self.g, &s.lambda, false, rest, self.n_threads, watch)?;
         let about = d.decrement_by_blocks(&grad);
         let weight: f64 = self.g.squares[0].chunks_exact(self.g.eliminated.k().pow(2)).map(|w| w[0]).sum();
         let enough = (SHARE * about * about / weight.max(f64::MIN_POSITIVE)).clamp(SHARE * LEFT, f64::INFINITY);

@@ -5,6 +5,7 @@ use super::gathered::Gathered;
 use super::graph::Graph;
 use super::logdet::{Decomposition, Probed};
 use super::probes::Signs;
+use super::sampling_error::{covariance_of_mean, error_of_value};
 use super::sides::{outer, Sides};
 use crate::basis::Basis;
 use crate::crossprod::{independent_columns, settle_rank, well_conditioned, Crossprod};
@@ -41,6 +42,20 @@ pub struct Evaluated<'a> {
     log_det_rx: f64,
     /// Cholesky factor of \[X y\]'V^-1\[X y\].
     rxx: Vec<f64>,
+}
+
+/// What is computed at one Lambda.
+pub(super) struct Solved<'a> {
+    pub(super) decomposition: Decomposition<'a>,
+    /// \[K u0\] = M^-1 L'Z'\[X y\] and \[F g0\] = Z'\[X y\] - Z'Z L \[K u0\], of both halves.
+    pub(super) k: [Vec<f64>; 2],
+    pub(super) fg: [Vec<f64>; 2],
+    /// Cholesky factor of \[X y\]'V^-1\[X y\].
+    pub(super) rxx: Vec<f64>,
+}
+
+fn not_positive() -> CoreError {
+    CoreError::Degenerate("the system is not positive definite".into())
 }
 
 impl Crossed {
@@ -172,26 +187,8 @@ impl Crossed {
     ) -> Result<Evaluated<'a>, CoreError> {
         let pw = self.cp.pw;
         let p = pw - 1;
-        let not_positive = || CoreError::Degenerate("the system is not positive definite".into());
         let decomposition = Decomposition::new(&self.g, lambda, self.n_threads, watch)?;
-        let mut a = self.ztw.clone();
-        self.sides().scale(lambda, true, &mut a, pw);
-        let (k1, k2) = decomposition.solve(&a[0], &a[1], pw)?;
-        let mut k = [k1, k2];
-        let mut rxx = self.cp.wtw.clone();
-        for (a, k) in a.iter().zip(&k) {
-            for (a, k) in a.chunks_exact(pw).zip(k.chunks_exact(pw)) {
-                for i in 0..pw {
-                    for j in 0..=i {
-                        rxx[i * pw + j] -= 0.5 * (a[i] * k[j] + a[j] * k[i]);
-                    }
-                }
-            }
-        }
-        drop(a);
-        if !kernels::cholesky::<0>(&mut rxx, pw) {
-            return Err(not_positive());
-        }
+        let Solved { decomposition, mut k, mut fg, rxx } = self.solved(lambda, decomposition)?;
         let log_det_rx = (0..p).map(|i| rxx[i * pw + i].ln()).sum::<f64>();
         let r2 = rxx[p * pw + p].powi(2);
         let mut beta = vec![0.0; p];
@@ -205,13 +202,8 @@ impl Crossed {
             (0..p).for_each(|i| rx[i * p..i * p + i + 1].copy_from_slice(&rxx[i * pw..i * pw + i + 1]));
             kernels::inverse_of_product::<0>(&rx, p, &mut s);
         }
-        // [F g0] = Z'[X y] - Z'Z L [K u0], of which the last column becomes g, and that of k u
-        let mut scaled = k.clone();
-        self.sides().scale(lambda, false, &mut scaled, pw);
-        let mut fg = self.sides().gram(&scaled, pw);
-        drop(scaled);
+        // of [F g0] the last column becomes g, and of [K u0] u
         for half in 0..2 {
-            fg[half].iter_mut().zip(&self.ztw[half]).for_each(|(t, z)| *t = z - *t);
             for row in k[half].chunks_exact_mut(pw).chain(fg[half].chunks_exact_mut(pw)) {
                 let along: f64 = row[..p].iter().zip(&beta).map(|(a, b)| a * b).sum();
                 row[p] -= along;
@@ -261,6 +253,44 @@ impl Crossed {
         } else {
             Err(not_positive())
         }
+    }
+
+    /// Solutions at a Lambda, by a decomposition there.
+    ///
+    /// # Errors
+    /// As [`Crossed::evaluate`].
+    pub(super) fn solved<'a>(
+        &self,
+        lambda: &Lambda,
+        decomposition: Decomposition<'a>,
+    ) -> Result<Solved<'a>, CoreError> {
+        let pw = self.cp.pw;
+        let mut a = self.ztw.clone();
+        self.sides().scale(lambda, true, &mut a, pw);
+        let (k1, k2) = decomposition.solve(&a[0], &a[1], pw)?;
+        let k = [k1, k2];
+        let mut rxx = self.cp.wtw.clone();
+        for (a, k) in a.iter().zip(&k) {
+            for (a, k) in a.chunks_exact(pw).zip(k.chunks_exact(pw)) {
+                for i in 0..pw {
+                    for j in 0..=i {
+                        rxx[i * pw + j] -= 0.5 * (a[i] * k[j] + a[j] * k[i]);
+                    }
+                }
+            }
+        }
+        drop(a);
+        if !kernels::cholesky::<0>(&mut rxx, pw) {
+            return Err(not_positive());
+        }
+        // [F g0] = Z'[X y] - Z'Z L [K u0]
+        let mut scaled = k.clone();
+        self.sides().scale(lambda, false, &mut scaled, pw);
+        let mut fg = self.sides().gram(&scaled, pw);
+        for (fg, ztw) in fg.iter_mut().zip(&self.ztw) {
+            fg.iter_mut().zip(ztw).for_each(|(t, z)| *t = z - *t);
+        }
+        Ok(Solved { decomposition, k, fg, rxx })
     }
 
     /// w'Z'PZ w for all pairs of columns of w, in the order of the layout.
@@ -371,12 +401,9 @@ impl<'a> Evaluated<'a> {
         self.decomposition.known() + self.probed.iter().map(|p| p.value).sum::<f64>() / n
     }
 
-    /// Standard error of the criterion: of the mean of the probes, and what longer runs would
-    /// change.
+    /// Standard error of the criterion.
     pub fn error(&self) -> f64 {
-        let values: Vec<f64> = self.probed.iter().map(|p| p.value).collect();
-        let cut = self.probed.iter().map(|p| p.truncation).sum::<f64>() / self.probed.len().max(1) as f64;
-        error_of_mean(&values).hypot(cut)
+        error_of_value(&self.probed)
     }
 
     /// Covariance of what is linear in the derivatives: `of` gives it for half of each probe's.
@@ -386,26 +413,4 @@ impl<'a> Evaluated<'a> {
         let with = self.probed.iter().filter(|p| !p.derivative.is_empty());
         covariance_of_mean(&with.map(|p| of(&half(p))).collect::<Vec<_>>())
     }
-}
-
-/// Covariance of the mean of vectors.
-pub(super) fn covariance_of_mean(own: &[Vec<f64>]) -> Vec<f64> {
-    let (m, n) = (own.first().map_or(0, Vec::len), own.len());
-    let mean: Vec<f64> = (0..m).map(|f| own.iter().map(|g| g[f]).sum::<f64>() / n as f64).collect();
-    (0..m * m)
-        .map(|t| {
-            let (a, b) = (t / m, t % m);
-            own.iter().map(|g| (g[a] - mean[a]) * (g[b] - mean[b])).sum::<f64>() / (n * (n - 1).max(1)) as f64
-        })
-        .collect()
-}
-
-/// Standard error of a mean.
-pub(super) fn error_of_mean(values: &[f64]) -> f64 {
-    let n = values.len() as f64;
-    if n < 2.0 {
-        return f64::INFINITY;
-    }
-    let mean = values.iter().sum::<f64>() / n;
-    (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n * (n - 1.0))).sqrt()
 }

@@ -31,6 +31,8 @@ pub struct Probed {
     pub value: f64,
     /// What two steps fewer would have changed.
     pub truncation: f64,
+    /// Its estimate of the squared Frobenius norm of what is sampled.
+    pub square: f64,
     /// Its estimate of the derivative with respect to each factor's Lambda; none where it was not
     /// asked.
     pub derivative: Lambda,
@@ -197,9 +199,10 @@ impl<'a> Decomposition<'a> {
             .map(|(t, length)| {
                 let steps = t.diagonal.len();
                 let first = t.diagonal.first().map_or(0.0, |t| t - 1.0);
-                let log = t.log(steps);
+                let (log, square) = t.log_and_square(steps);
                 let truncation = if steps > 2 { length * (log - t.log(steps - 2)) } else { 0.0 };
-                Probed { value: length * log - (length * first + excess), truncation, derivative: Vec::new() }
+                let value = length * log - (length * first + excess);
+                Probed { value, truncation, square: length * square, derivative: Vec::new() }
             })
             .collect();
         let mut x = solved.x;

@@ -1,4 +1,4 @@
-//! A system that is only solved, to no more precision than a Newton step needs.
+//! A system that is only solved, by conjugate gradients alone.
 
 use super::block::{Block, WIDEST};
 use super::blocks::Blocks;
@@ -11,19 +11,21 @@ use crate::layout::Lambda;
 use crate::watch::Watch;
 
 impl<'a> Decomposition<'a> {
-    /// For solutions alone, to no great precision: V serves as a second level of the
-    /// preconditioner, and `rest` may be that of the blocks of an earlier system.
+    /// For solutions, and the log-determinant of the diagonal blocks, with derivatives if asked
+    /// for: V serves as a second level of the preconditioner, and `rest` may be that of the blocks
+    /// of an earlier system.
     ///
     /// # Errors
     /// An interruption, or a system that is not positive definite.
     pub(super) fn rough(
         g: &'a Graph,
         lambda: &Lambda,
+        with_derivative: bool,
         rest: Option<&[f64]>,
         n_threads: usize,
         watch: &'a dyn Watch,
     ) -> Result<Self, CoreError> {
-        let blocks = Blocks::new(g, lambda, false, rest, n_threads)?;
+        let mut blocks = Blocks::new(g, lambda, with_derivative, rest, n_threads)?;
         let deflation = Deflation::new(g, &blocks.root);
         let r = deflation.r;
         let mut out = Decomposition {
@@ -31,7 +33,8 @@ impl<'a> Decomposition<'a> {
             n_threads,
             watch,
             lambda: lambda.clone(),
-            known: 0.0,
+            known: blocks.log_det,
+            derivative: std::mem::take(&mut blocks.derivative),
             blocks,
             deflation,
             sv: Vec::new(),
@@ -39,7 +42,6 @@ impl<'a> Decomposition<'a> {
             inverse: Vec::new(),
             trace: 0.0,
             rough: None,
-            derivative: Lambda::new(),
         };
         let mut gram = vec![0.0; r * r];
         for from in (0..r).step_by(WIDEST) {

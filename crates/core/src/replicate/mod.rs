@@ -15,7 +15,7 @@ pub use each::{each, EachFit, Groups};
 pub use nested::{nested, Member};
 pub use profile::{
     profile, CorrelatedRows, Covariance, Curve, CurvePoint, Effects, Ending, GeneralizedFit, LinearFit, Profile,
-    ProfileOptions, Side, StructuredFit, Walked,
+    ProfileOptions, Sampled, Side, StructuredFit, Walked,
 };
 pub use refit::refit;
 pub use replicates::Replicates;

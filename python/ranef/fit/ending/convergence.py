@@ -60,8 +60,8 @@ class Convergence:
         For every other valley in which a fixed effect is another one: the two estimates, the reason
         and what to do.
     sampling : float
-        By how much random probes may have shifted an estimate of theta, at most, in its standard
-        errors; 0 of an exact fit.
+        Standard error of the shift of an estimate of theta by random probes, in standard errors of
+        the estimate: the largest of all, and twice that covers 95 %; 0 of an exact fit.
     limits : tuple of str
         Parameters at a limit of the model, in words.
     quadrature : str
@@ -128,8 +128,8 @@ class Convergence:
                 )
             if self.sampling > 0:
                 second += (
-                    " Random probes may have shifted a standard deviation of the random effects by "
-                    f"{self.sampling:.1g} of its standard errors, at most."
+                    " Random probes shift the standard deviations of the random effects: the standard error of the "
+                    f"largest shift is {self.sampling:.1g} of their own standard errors (twice that covers 95 %)."
                 )
             return [first, second]
         first = (

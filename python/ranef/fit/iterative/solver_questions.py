@@ -29,6 +29,11 @@ class SolverQuestions:
         return None
 
     @property
+    def solved_by_probes(self) -> "LmmFit | None":
+        """Itself, where it is a linear model whose likelihood is sampled."""
+        return None
+
+    @property
     def criterion_se(self) -> float:
         """Standard error of the criteria by sampling, twice that of the log-likelihood; 0 where
         they are computed.
@@ -62,6 +67,11 @@ class LinearSolverAnswers(SolverQuestions):
     def sampled_likelihood(self) -> SampledLikelihood | None:
         """Of the iterative solver."""
         return self.sampled
+
+    @property
+    def solved_by_probes(self: "LmmFit") -> "LmmFit | None":  # type: ignore[misc]
+        """Of the iterative solver."""
+        return None if self.sampled is None else self
 
     @property
     def tested_as(self) -> str:

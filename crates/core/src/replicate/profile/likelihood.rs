@@ -2,7 +2,7 @@
 //! the parts of -2 log-likelihood at a covariance, and their derivatives at a given sigma.
 
 use crate::error::CoreError;
-use crate::layout::Lambda;
+use crate::layout::{Lambda, Layout};
 use crate::linear::{
     fit_correlated, frames_of, search, Begin, Correlated, CorrelatedState, Evaluator, FitOptions, Plane, Score, Status,
     System,
@@ -30,8 +30,8 @@ pub struct Parts {
 
 /// Derivatives at a given sigma.
 pub struct Slopes {
-    /// Half of those by Lambda of each factor.
-    pub gamma: Lambda,
+    /// By theta.
+    pub theta: Vec<f64>,
     /// By the parameters of R.
     pub z: Vec<f64>,
 }
@@ -42,7 +42,13 @@ pub trait Likelihood: Sync {
     type Work;
 
     /// Its layout and columns.
-    fn sys(&self) -> &System;
+    fn layout(&self) -> &Layout;
+
+    /// Number of rows.
+    fn n(&self) -> f64;
+
+    /// What the changed basis and the weights add to the deviance.
+    fn constant(&self) -> f64;
 
     /// Number of parameters of R.
     fn n_z(&self) -> usize;
@@ -55,10 +61,10 @@ pub trait Likelihood: Sync {
 
     /// Evaluates, with a combination of the fixed effects held where there is a plane; none where
     /// the likelihood is not defined.
-    fn parts(&self, work: &mut Self::Work, lambda: Lambda, z: &[f64], plane: Option<&Plane>) -> Option<Parts>;
+    fn parts(&self, work: &mut Self::Work, theta: &[f64], z: &[f64], plane: Option<&Plane>) -> Option<Parts>;
 
-    /// Derivatives at the last evaluation, for a given 1 / sigma^2.
-    fn slopes(&self, work: &mut Self::Work, precision: f64, plane: Option<&Plane>) -> Slopes;
+    /// Derivatives at the last evaluation, which was at `theta`, for a given 1 / sigma^2.
+    fn slopes(&self, work: &mut Self::Work, theta: &[f64], precision: f64, plane: Option<&Plane>) -> Slopes;
 
     /// Fixed effects at the last evaluation.
     fn beta(&self, work: &Self::Work, plane: Option<&Plane>) -> Vec<f64>;
@@ -73,6 +79,11 @@ pub trait Likelihood: Sync {
     fn fit(&self, start: &Covariance, watch: &dyn Watch) -> Result<(Covariance, Status), CoreError>;
 }
 
+/// Derivatives by theta from half of those by Lambda.
+pub(super) fn by_theta(layout: &Layout, theta: &[f64], gamma: &Lambda) -> Vec<f64> {
+    layout.pull_back(theta, gamma).iter().map(|v| 2.0 * v).collect()
+}
+
 /// A model with independent rows.
 pub struct Effects<'s> {
     /// The model.
@@ -84,8 +95,16 @@ pub struct Effects<'s> {
 impl Likelihood for Effects<'_> {
     type Work = (Evaluator, Score);
 
-    fn sys(&self) -> &System {
+    fn layout(&self) -> &Layout {
         self.sys
+    }
+
+    fn n(&self) -> f64 {
+        self.sys.nu(false)
+    }
+
+    fn constant(&self) -> f64 {
+        self.sys.constant(false)
     }
 
     fn n_z(&self) -> usize {
@@ -100,9 +119,9 @@ impl Likelihood for Effects<'_> {
         (Evaluator::new(self.sys, 1), Score::new(self.sys))
     }
 
-    fn parts(&self, work: &mut Self::Work, lambda: Lambda, _: &[f64], plane: Option<&Plane>) -> Option<Parts> {
+    fn parts(&self, work: &mut Self::Work, theta: &[f64], _: &[f64], plane: Option<&Plane>) -> Option<Parts> {
         let (e, _) = work;
-        e.lambda = lambda;
+        e.lambda = self.sys.lambda_from_theta(theta);
         e.criterion(self.sys, false).ok()?;
         let (mut r2, mut off) = (e.r2, 0.0);
         if let Some(plane) = plane {
@@ -113,10 +132,10 @@ impl Likelihood for Effects<'_> {
         Some(Parts { log_det: e.factor.log_det(), r2, off })
     }
 
-    fn slopes(&self, work: &mut Self::Work, precision: f64, plane: Option<&Plane>) -> Slopes {
+    fn slopes(&self, work: &mut Self::Work, theta: &[f64], precision: f64, plane: Option<&Plane>) -> Slopes {
         let (e, score) = work;
         e.held_score(self.sys, precision, plane, score);
-        Slopes { gamma: score.gamma.clone(), z: Vec::new() }
+        Slopes { theta: by_theta(self.sys, theta, &score.gamma), z: Vec::new() }
     }
 
     fn beta(&self, work: &Self::Work, _: Option<&Plane>) -> Vec<f64> {
@@ -147,8 +166,16 @@ pub struct CorrelatedRows<'s> {
 impl Likelihood for CorrelatedRows<'_> {
     type Work = CorrelatedState;
 
-    fn sys(&self) -> &System {
+    fn layout(&self) -> &Layout {
         &self.model.sys
+    }
+
+    fn n(&self) -> f64 {
+        self.model.sys.nu(false)
+    }
+
+    fn constant(&self) -> f64 {
+        self.model.sys.constant(false)
     }
 
     fn n_z(&self) -> usize {
@@ -163,8 +190,8 @@ impl Likelihood for CorrelatedRows<'_> {
         CorrelatedState::new(self.model)
     }
 
-    fn parts(&self, work: &mut Self::Work, lambda: Lambda, z: &[f64], plane: Option<&Plane>) -> Option<Parts> {
-        work.lambda = lambda;
+    fn parts(&self, work: &mut Self::Work, theta: &[f64], z: &[f64], plane: Option<&Plane>) -> Option<Parts> {
+        work.lambda = self.model.sys.lambda_from_theta(theta);
         if !work.criterion(self.model, z, false).is_finite() {
             return None;
         }
@@ -177,9 +204,9 @@ impl Likelihood for CorrelatedRows<'_> {
         Some(Parts { log_det: work.log_dets().0, r2, off })
     }
 
-    fn slopes(&self, work: &mut Self::Work, precision: f64, plane: Option<&Plane>) -> Slopes {
+    fn slopes(&self, work: &mut Self::Work, theta: &[f64], precision: f64, plane: Option<&Plane>) -> Slopes {
         let (gamma, z) = work.held_slopes(self.model, precision, plane);
-        Slopes { gamma, z }
+        Slopes { theta: by_theta(&self.model.sys, theta, &gamma), z }
     }
 
     fn beta(&self, work: &Self::Work, plane: Option<&Plane>) -> Vec<f64> {

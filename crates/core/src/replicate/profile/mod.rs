@@ -10,6 +10,7 @@ mod hold;
 mod likelihood;
 mod node;
 mod parameter;
+mod sampled;
 mod search;
 mod structured;
 mod subject;
@@ -23,6 +24,7 @@ pub use hold::Walked;
 pub use likelihood::{CorrelatedRows, Covariance, Effects};
 use parameter::Origin;
 use rayon::prelude::*;
+pub use sampled::Sampled;
 use std::sync::atomic::{AtomicUsize, Ordering};
 pub use structured::StructuredFit;
 use subject::{Begun, Profiled, Subject};
@@ -90,6 +92,8 @@ pub struct CurvePoint {
     /// All parameters: standard deviations and correlations in the places of theta, sigma, fixed
     /// effects.
     pub parameters: Vec<f64>,
+    /// Covariance parameters of a model with structures; else empty.
+    pub x: Vec<f64>,
 }
 
 /// The curve of one parameter.

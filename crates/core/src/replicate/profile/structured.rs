@@ -44,12 +44,12 @@ pub struct Structured<'a, L: Likelihood> {
 
 impl<L: Likelihood> Structured<'_, L> {
     fn n_theta(&self) -> usize {
-        self.model.sys().n_theta
+        self.model.layout().n_theta
     }
 
     /// Natural parameters, standard deviations relative to sigma.
     fn natural(&self, x: &[f64]) -> Vec<f64> {
-        let sys = self.model.sys();
+        let sys = self.model.layout();
         let mut out = Vec::with_capacity(x.len());
         for tl in sys.terms.iter().flatten() {
             out.extend(tl.structure.natural(&x[tl.own()], tl.k).iter().map(|n| n.value));
@@ -61,7 +61,7 @@ impl<L: Likelihood> Structured<'_, L> {
     /// All parameters, columns as given: natural ones of the random effects, sigma, fixed effects,
     /// natural ones of R.
     fn parameters(&self, x: &[f64], sigma2: f64, beta: &[f64]) -> Vec<f64> {
-        let sys = self.model.sys();
+        let sys = self.model.layout();
         let sigma = sigma2.sqrt() * sys.basis.y_scale;
         let mut natural = self.natural(x);
         let of_rows = natural.split_off(sys.n_theta);
@@ -78,7 +78,7 @@ impl<L: Likelihood> Structured<'_, L> {
 
     /// Number of a parameter among the natural ones.
     fn place(&self, index: usize) -> usize {
-        let (m, p) = (self.n_theta(), self.model.sys().p());
+        let (m, p) = (self.n_theta(), self.model.layout().p());
         if index < m {
             index
         } else {
@@ -88,7 +88,7 @@ impl<L: Likelihood> Structured<'_, L> {
 
     /// The triangles in which any covariance matrix may be.
     fn triangles(&self) -> Vec<Triangle> {
-        let sys = self.model.sys();
+        let sys = self.model.layout();
         let mut out = Vec::new();
         for tl in sys.terms.iter().flatten() {
             let Moves::Free(blocks) = tl.structure.coordinates(tl.k) else { continue };
@@ -186,7 +186,7 @@ impl<L: Likelihood> Structured<'_, L> {
 
     /// Whether a parameter of the random effects is one of a triangle.
     fn is_free(&self, number: usize) -> bool {
-        let terms = || self.model.sys().terms.iter().flatten();
+        let terms = || self.model.layout().terms.iter().flatten();
         terms().any(|t| t.own().contains(&number) && matches!(t.structure.coordinates(t.k), Moves::Free(_)))
     }
 }
@@ -237,16 +237,15 @@ impl<L: Likelihood> Held for Problem<'_, L> {
     fn deviance(&mut self, work: &mut L::Work, phi: &[f64], watch: &dyn Watch) -> Result<f64, CoreError> {
         watch.check()?;
         let model = self.of.model;
-        let sys = model.sys();
         if matches!(self.coordinates.hold, Hold::Sigma { estimate, .. } if self.w < estimate - DIGITS) {
             return Ok(f64::INFINITY);
         }
         let Some(x) = self.coordinates.full(phi, self.w, &self.natural()) else { return Ok(f64::INFINITY) };
-        let (theta, z) = x.split_at(sys.n_theta);
-        let Some(parts) = model.parts(work, sys.lambda_from_theta(theta), z, self.plane.as_ref()) else {
+        let (theta, z) = x.split_at(self.of.n_theta());
+        let Some(parts) = model.parts(work, theta, z, self.plane.as_ref()) else {
             return Ok(f64::INFINITY);
         };
-        let n = sys.nu(false);
+        let n = model.n();
         let log_sigma = match self.coordinates.hold {
             Hold::Sigma { .. } => Some(self.w),
             _ => self.coordinates.log_sigma(phi),
@@ -259,12 +258,11 @@ impl<L: Likelihood> Held for Problem<'_, L> {
 
     fn gradient(&self, work: &mut L::Work, phi: &[f64], out: &mut Vec<f64>) -> f64 {
         let model = self.of.model;
-        let sys = model.sys();
-        let slopes = model.slopes(work, 1.0 / self.sigma2, self.plane.as_ref());
-        let theta = &self.x[..sys.n_theta];
-        let mut by_x: Vec<f64> = sys.pull_back(theta, &slopes.gamma).iter().map(|v| 2.0 * v).collect();
+        let theta = &self.x[..self.of.n_theta()];
+        let slopes = model.slopes(work, theta, 1.0 / self.sigma2, self.plane.as_ref());
+        let mut by_x = slopes.theta;
         by_x.extend(slopes.z);
-        let by_log_sigma = 2.0 * (sys.nu(false) - self.parts.r2 / self.sigma2);
+        let by_log_sigma = 2.0 * (model.n() - self.parts.r2 / self.sigma2);
         let (by_phi, by_w) = self.coordinates.pull(phi, self.w, &self.natural(), &by_x);
         *out = by_phi;
         if self.coordinates.with_sigma {
@@ -290,7 +288,7 @@ impl<L: Likelihood> Held for Problem<'_, L> {
     }
 
     fn noise(&self, deviance: f64) -> f64 {
-        4e-14 * (deviance.abs() + self.of.model.sys().nu(false))
+        4e-14 * (deviance.abs() + self.of.model.n())
     }
 
     fn state(&self, work: &L::Work) -> State {
@@ -311,11 +309,11 @@ impl<'s, L: Likelihood> Subject for Structured<'s, L> {
         Self: 'a;
 
     fn layout(&self) -> &Layout {
-        self.model.sys()
+        self.model.layout()
     }
 
     fn target(&self, index: usize) -> Target {
-        let (m, p) = (self.n_theta(), self.model.sys().p());
+        let (m, p) = (self.n_theta(), self.model.layout().p());
         if (m..=m + p).contains(&index) {
             return Target::of(self.layout(), index);
         }
@@ -357,7 +355,7 @@ impl<'s, L: Likelihood> Subject for Structured<'s, L> {
         zero.iter().for_each(|&i| template[i] = 0.0);
         if !self.is_free(number) {
             // other parameters of effects that are all absent
-            let term = self.model.sys().terms.iter().flatten().find(|t| t.own().contains(&number))?;
+            let term = self.model.layout().terms.iter().flatten().find(|t| t.own().contains(&number))?;
             let is_sd = |i: &usize| self.walked.get(i) == Some(&Walked::Sd);
             if term.own().filter(is_sd).count() == 1 {
                 zero.extend(term.own());
@@ -404,7 +402,6 @@ impl<'s, L: Likelihood> Profiled for StructuredFit<'s, L> {
         if status == Status::NonFinite {
             return Err(degenerate());
         }
-        let sys = self.model.sys();
         let mut subject = Structured {
             model: self.model,
             rows: self.rows,
@@ -413,13 +410,13 @@ impl<'s, L: Likelihood> Profiled for StructuredFit<'s, L> {
             log_sigma: f64::NAN,
         };
         let mut work = subject.work();
-        let (theta, z) = subject.x.split_at(sys.n_theta);
-        let parts = self.model.parts(&mut work, sys.lambda_from_theta(theta), z, None).ok_or_else(degenerate)?;
-        let n = sys.nu(false);
+        let (theta, z) = subject.x.split_at(subject.n_theta());
+        let parts = self.model.parts(&mut work, theta, z, None).ok_or_else(degenerate)?;
+        let n = self.model.n();
         let sigma2 = parts.r2 / n;
         subject.log_sigma = 0.5 * sigma2.ln();
         // the fixed effects come with the derivatives
-        self.model.slopes(&mut work, 1.0 / sigma2, None);
+        self.model.slopes(&mut work, theta, 1.0 / sigma2, None);
         let beta = self.model.beta(&work, None);
         let criterion = parts.log_det + n * (1.0 + (2.0 * PI * sigma2).ln());
         let origin = Origin {
@@ -427,11 +424,11 @@ impl<'s, L: Likelihood> Profiled for StructuredFit<'s, L> {
             parameters: subject.parameters(&subject.x, sigma2, &beta),
             state: State { lambda: Vec::new(), sigma: sigma2.sqrt(), beta, u: Vec::new(), x: subject.x.clone() },
         };
-        Ok(Begun { subject, work, origin, deviance: criterion + sys.constant(false), status: status.name() })
+        Ok(Begun { subject, work, origin, deviance: criterion + self.model.constant(), status: status.name() })
     }
 
     fn start_at(&self, _: &Structured<'s, L>, _: Covariance, state: &State) -> Covariance {
-        let (theta, z) = state.x.split_at(self.model.sys().n_theta);
+        let (theta, z) = state.x.split_at(self.model.layout().n_theta);
         Covariance { theta: theta.to_vec(), z: z.to_vec() }
     }
 }

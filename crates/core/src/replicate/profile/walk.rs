@@ -102,6 +102,7 @@ impl<'a, S: Subject> Walk<'a, S> {
             rate: n.rate / self.target.unit(self.sys),
             value: n.parameters[self.target.index],
             parameters: n.parameters.clone(),
+            x: n.state.x.clone(),
         }
     }
 
