@@ -16,10 +16,11 @@ from ranef.errors import DataError, DesignError, OptionError
 from ranef.fit.added import AddedColumns
 from ranef.fit.control import FitControl
 from ranef.fit.correlated.centred_covariates import centred_covariates
+from ranef.fit.correlated.endless_power import fit_unless_endless
 from ranef.fit.correlated.fixed_point import FixedPoint
 from ranef.fit.correlated.unstructured import check_unstructured
 from ranef.fit.ending.convergence import Ending, convergence_of
-from ranef.fit.ending.messages import fit_messages, not_finite
+from ranef.fit.ending.messages import Trouble, fit_messages, not_finite
 from ranef.fit.ending.structure_messages import structure_messages
 from ranef.fit.ending.undetermined_range import undetermined_ranges
 from ranef.fit.ending.valleys import Search, Valley
@@ -347,17 +348,21 @@ def _fit_correlated(
     structure = row_covariance(design)
     names = structure_names(design.residual, structure.parameters)
     core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
-    limits = (control.max_evaluations, control.tolerance, threads, progress)
     given, searched, centred = z is not None, system, centred_covariates(design, structure.parameters)
     if centred is not None:
         searched = build_correlated_system(centred.design, order, threads)
         core_start, z = centred.inwards(core_start, z)
     refuse_unidentified(searched, design, order, names, reml)
-    found, z = searched.fit(reml, core_start, z, *limits)
+    searched_rows = (design if centred is None else centred.design).residual
+    assert searched_rows is not None
+    how = (control, threads, progress)
+    found, z, reason = fit_unless_endless(searched, searched_rows, structure.parameters, reml, core_start, z, *how)
     for other in () if given else other_starts(design.residual, structure.parameters, z, not design.random):
-        again, there = searched.fit(reml, core_start, other, *limits)
+        again, there, _ = fit_unless_endless(
+            searched, searched_rows, structure.parameters, reml, core_start, other, *how
+        )
         if again.ending.status == "converged" and again.ending.objective < found.ending.objective - LOWER:
-            found, z = again, there
+            found, z, reason = again, there, None
     solution, ending = found.solution, Ending.of(found)
     if centred is not None and solution is not None:
         theta, z = centred.outwards(np.asarray(solution.theta), z)
@@ -367,6 +372,8 @@ def _fit_correlated(
     fields = estimates_of(design, order, solution, system.kept)
     valleys = (Valley(solution.objective, fields["theta"], solution.beta),)
     convergence = convergence_of(ending, OPTIMIZER, design, order, valleys, lambda v: v.theta, fields["kept"])
+    if reason is not None:
+        convergence = replace(convergence, limits=(reason,))
     if not design.random:
         convergence = replace(convergence, search=Search(complete=True, alone=True))
     natural, slopes = structure.natural(z)
@@ -378,7 +385,7 @@ def _fit_correlated(
         reml=reml,
         convergence=convergence,
         messages=(
-            *fit_messages(design, fields["dropped"], convergence),
+            *fit_messages(design, fields["dropped"], convergence, Trouble(reason=reason)),
             *undetermined_ranges(system, names, natural, z),
             *structure_messages(design, order, fields["theta"], lambda at: system.evaluate(at, z, reml).objective),
         ),

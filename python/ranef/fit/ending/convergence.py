@@ -139,7 +139,8 @@ class Convergence:
             f"A Newton step promises to lower the criterion by another {self.decrement / 2:.2g}; the length of the "
             f"gradient is {self.gradient_norm:.2g}."
         )
-        return [first, left, _ADVICE.get(self.status, self.status.explanation)]
+        # what is at a limit says why there is no optimum
+        return [first, left, *([] if self.limits else [_ADVICE.get(self.status, self.status.explanation)])]
 
     def _valleys(self) -> list[str]:
         """What is known of other optima. Local is what the derivatives prove; that no other optimum
