@@ -197,6 +197,18 @@ def test_units_of_the_response_do_not_separate() -> None:
     assert np.allclose(many.fixef, 1e5 * one.fixef, rtol=1e-5)
 
 
+def test_tweedie_of_whole_numbers_is_the_optimum_before_points() -> None:
+    """The values are glmmTMB's 1.1.5; at powers near 1 the likelihood is without bound."""
+    data = pd.read_parquet(Path(__file__).parents[1] / "reference" / "data" / "ham.parquet")
+    m, said = fitted("Informed.liking ~ Product + (1 | Consumer)", data, family="tweedie")
+    assert m.objective == pytest.approx(2947.54655931, abs=1e-6)
+    assert m.family_params["power"] == pytest.approx(1.14407045786, abs=1e-5)
+    assert m.dispersion == pytest.approx(0.716110595075, rel=1e-5)
+    assert np.allclose(m.fixef, [1.7512477859512, -0.1352527979197, 0.0436944534124, 0.0162922021115], atol=1e-5)
+    assert np.allclose(m.bse, [0.0356684638866, 0.0456235563686, 0.0438610663383, 0.0441125178304], rtol=1e-3)
+    said_once(m, said, "the response has multiples of 1 alone, for which the likelihood grows without bound")
+
+
 @pytest.mark.parametrize(
     ("number", "sentences"),
     [
@@ -204,7 +216,7 @@ def test_units_of_the_response_do_not_separate() -> None:
         (334, ["Random effects of 'h' in the conditional model can have several modes", "density of the t family"]),
         (352, ["density of the genpois family is not log-concave", "use family='nbinom2'"]),
         (213, ["likelihood of zeros that come from two sources is not log-concave", "n_quad=25 integrates"]),
-        # the skew normal family with as many random effects of its scale as it takes to fit rows exactly
+        # the skew normal family with as many random effects of its scale as fit rows exactly
         (41, ["The scale of the skewnormal family goes to zero in some rows", "Leave out random effects of the"]),
         (486, ["Random effects of 'h' in the conditional model can have several modes", "zeros that come from two"]),
         (
@@ -226,7 +238,7 @@ def test_no_optimum_of_the_approximation(number: int, sentences: list[str]) -> N
 
 
 def test_an_optimum_that_laplaces_approximation_may_have_alone() -> None:
-    """Quadrature raises the lower of two optima by more than the other: the former is no optimum."""
+    """Quadrature raises the lower of two optima more than the other, so that it is none."""
     case = families_case(650)
     m, said = fitted(case.formula, case.data, **case.options)
     assert m.convergence.ok

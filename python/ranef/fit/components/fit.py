@@ -18,6 +18,7 @@ from ranef.fit.components.ending import component_convergence, parts_of
 from ranef.fit.components.fitted_apart import fitted_apart
 from ranef.fit.components.messages import TOO_MANY_TERMS, AtLimit, Part, at_limit
 from ranef.fit.components.no_optimum import doubtful_integral, may_have_several_modes, why_no_optimum
+from ranef.fit.components.power_of_points import before_points
 from ranef.fit.components.predictor_records import blocks_of, predictor_fields
 from ranef.fit.components.record import ComponentsFit
 from ranef.fit.components.several import PredictorFit
@@ -89,6 +90,7 @@ def fit_components(
     merged = Design(**{**_fields(base), "random": terms})
     order = order_terms(terms) if like is None else like.whole.order
     check_quadrature(likelihood.n_quad, order, merged)
+    given = predictors
     predictors = tuple(_held(p, family.held.get(p.key)) for p in predictors)
     x = tuple(p.design.x for p in predictors)
     link = core_link(family)
@@ -116,7 +118,14 @@ def fit_components(
         found = system.solution(apart.theta, apart.beta, None, *how, n_threads, needs_hessian=False)
         ending, vcov = apart.ending, apart.covariance
     orders = [order_terms(p.design.random) for p in predictors] if like is None else [p.order for p in like.predictors]
-    return _record(predictors, likelihood, model, system, found, ending, vcov, n_threads, orders)
+    made = _record(predictors, likelihood, model, system, found, ending, vcov, n_threads, orders)
+    if start is not None or asked is not None:
+        return made
+
+    def fitted(other: Family, begin: tuple[Floats, Floats] | None) -> ComponentsFit:
+        return fit_components(given, replace(likelihood, family=other), control, None, n_threads, begin, like, None)
+
+    return before_points(made, fitted)
 
 
 def _held(predictor: Predictor, value: float | None) -> Predictor:
@@ -222,7 +231,7 @@ def _with_doubt(
     system: "_core.GlmmSystem",
     solution: "_core.GeneralizedSolution",
 ) -> AtLimit:
-    """With a sentence on random effects that Laplace's approximation does not suit, if there are."""
+    """With a sentence on random effects that Laplace's approximation does not suit, if any."""
     keys, family = tuple(parts), likelihood.family
     random = {keys[piece.predictor] for pieces in model.pieces for piece in pieces}
     if not may_have_several_modes(family, model.zero, random):
