@@ -158,7 +158,6 @@ def test_summary_says_what_the_likelihood_rests_on(pair):
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda m: m.bootstrap(3),
         lambda m: m.influence("g"),
         lambda m: m.anova(ddf="kenward-roger"),
     ],

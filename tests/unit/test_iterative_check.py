@@ -71,9 +71,8 @@ def test_rows_left_out(data: pd.DataFrame) -> None:
 
 def test_what_still_needs_a_factor_says_so(data: pd.DataFrame) -> None:
     m = lmer("y ~ x + (1 | g) + (1 | h)", data, control=ITERATIVE)
-    for ask in (lambda: m.influence("g"), lambda: m.bootstrap(2)):
-        with pytest.raises(errors.DataError, match=r"iterative solver.*'solver': 'exact'"):
-            ask()
+    with pytest.raises(errors.DataError, match=r"iterative solver.*'solver': 'exact'"):
+        m.influence("g")
     g = glmer("z ~ x + (1 | g) + (1 | h)", data.assign(z=data.y > 2), family="binomial", control=ITERATIVE)
     with pytest.raises(errors.DataError, match=r"as profiles, bootstrap, leverages"):
         g.hatvalues()

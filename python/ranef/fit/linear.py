@@ -107,6 +107,16 @@ class LmmFit(LinearSolverAnswers, MixedFit):
         return ("none",) if self.sampled.tests is None else tuple(c for c in choices if c != "kenward-roger")
 
     @property
+    def resampled_in_core(self) -> bool:
+        """Not by the iterative solver, whose replicates are searched for one after the other."""
+        return self.sampled is None
+
+    @property
+    def rows_in_core(self) -> bool:
+        """Likewise."""
+        return self.sampled is None
+
+    @property
     def npar(self) -> int:
         """Number of parameters: fixed effects, covariance parameters and sigma."""
         return len(self.beta) + len(self.theta) + 1

@@ -120,7 +120,7 @@ class SampledLikelihood:
     @property
     def refusal(self) -> str:
         """Why there is nothing that takes a factor of the system."""
-        others = "bootstrap, influence and Kenward-Roger's tests"
+        others = "influence of groups and Kenward-Roger's tests"
         if self.tests is None:
             others = (
                 "profiles, bootstrap, leverages, influence and standard errors of predictions of generalized models"
