@@ -1,10 +1,11 @@
 """What the diagnostic panel shows: frames, each with a sentence."""
 
+from ranef.diagnostics.check_absent import absent_part
 from ranef.diagnostics.check_accuracy import accuracy_part
 from ranef.diagnostics.check_bend import bend_part
 from ranef.diagnostics.check_correlation import autocorrelation_part, normalized_spread_part, semivariogram_part
 from ranef.diagnostics.check_distribution import distribution_part
-from ranef.diagnostics.check_effects import effects_part
+from ranef.diagnostics.check_effects import effects_part, every_effect
 from ranef.diagnostics.check_part import CheckPart
 from ranef.diagnostics.check_residuals import influence_part, shape_part, spread_part
 from ranef.diagnostics.check_simulations import simulation_parts
@@ -16,6 +17,9 @@ from ranef.fit.record import MixedFit
 #: Simulated responses of a linear model, fewer where there are so many rows that they take long.
 SIMULATIONS, FEWEST, MOST_NUMBERS = 99, 39, 4_000_000
 
+#: Random effects that are drawn where there are no rows.
+MOST_EFFECTS = 5
+
 
 def check(fit: MixedFit, rng: object = None) -> tuple[CheckPart, ...]:
     """Compute the diagnostic panel.
@@ -26,6 +30,8 @@ def check(fit: MixedFit, rng: object = None) -> tuple[CheckPart, ...]:
     rng : int, Generator or None
         For the simulated responses.
     """
+    if fit.design.sums is not None:
+        return *every_effect(fit)[:MOST_EFFECTS], absent_part()
     if fit.design.residual is not None:
         return correlated_parts(fit, rng)
     if not fit.normal_responses:

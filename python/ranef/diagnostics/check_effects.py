@@ -65,18 +65,29 @@ def effects_part(fit: MixedFit, simulated: Sequence[tuple[Floats, ...]] = ()) ->
     samples = _among(fit, simulated) if len(simulated) else _standard(fit)
     looked_at = [(name, s) for name, s in samples.items() if s.p_value is not None]
     if looked_at:
-        (group, effect), sample = min(looked_at, key=lambda item: (item[1].p_value, -item[1].size))
+        name, sample = min(looked_at, key=lambda item: (item[1].p_value, -item[1].size))
     else:
-        (group, effect), sample = max(samples.items(), key=lambda item: item[1].size)
+        name, sample = max(samples.items(), key=lambda item: item[1].size)
+    return _part_of(name, sample, len(looked_at), len(samples))
+
+
+def every_effect(fit: MixedFit) -> tuple[CheckPart, ...]:
+    """Each random effect in turn; chances are those of each alone."""
+    return tuple(_part_of(name, sample, 1, 1) for name, sample in _standard(fit).items())
+
+
+def _part_of(name: tuple[str, str], sample: "_Sample", tests: int, looked_at: int) -> CheckPart:
+    """The picture of an effect that was chosen among some."""
+    group, effect = name
     known = sample.values[~np.isnan(sample.values)]
     frame = normal_quantiles(known, None) if len(known) >= FEWEST_MODES else _empty()
-    p = None if sample.p_value is None else min(1.0, sample.p_value * len(looked_at))
+    p = None if sample.p_value is None else min(1.0, sample.p_value * tests)
     return CheckPart(
         "effect_quantiles",
         f"Random effects: {effect} of {group}",
         "standardised mode",
         frame,
-        effect_shape_sentence(known, sample.shape, p, f"{effect} of {group}", len(samples)),
+        effect_shape_sentence(known, sample.shape, p, f"{effect} of {group}", looked_at),
     )
 
 

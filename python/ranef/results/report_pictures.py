@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: a screen.
 _SIZE = (4.9, 3.5)
 
+#: Height of a picture with nothing to draw.
+_EMPTY = 1.2
+
 #: Characters of a label beside a picture that stand on one line.
 _ONE_LINE = 18
 
@@ -94,6 +97,8 @@ class _Gallery:
     def response(self) -> None:
         from ranef.plots.histogram import histogram
 
+        if self.fit.design.sums is not None:  # the checks say what is missing
+            return
         y = self.fit.design.y
         name = self.scale.response
         if self.fit.response_kind in ("binary", "category"):  # the table has it
@@ -272,7 +277,7 @@ class _Gallery:
         if self.fit.design.residual is not None:
             return
         for part in self.model._check_parts(rng):
-            figure, axes = self.figure()
+            figure, axes = self.figure(height=_SIZE[1] if len(part.frame) else _EMPTY)
             draw_part(axes[0], part)
             axes[0].set_title("", loc="left")
             _relabel(axes[0], self.labels, self.fit)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.record import RandomTerm
+from ranef.design.record import NO_ROWS, RandomTerm
 from ranef.fit.record import MixedFit
 from ranef.presentation.document import Grid
 from ranef.presentation.report.category_words import category_grid
@@ -47,11 +47,29 @@ def overview(fit: MixedFit, roles: list[Role], scale: EffectScale, labels: Mappi
     labels : mapping
         The user's labels of variables and groups.
     """
+    if fit.design.sums is not None:
+        return _of_sums(fit, scale, labels)
     return Overview(
         (*_rows(fit, labels), *_relations(_factors(fit), labels), *_kind(fit, scale)),
         _groups(fit, labels),
         _response(fit, scale),
         _predictors(fit, roles),
+    )
+
+
+def _of_sums(fit: MixedFit, scale: EffectScale, labels: Mapping[str, str]) -> Overview:
+    """What is known without the rows."""
+    levels = tuple((label_of(t.group, labels), f"{len(t.levels):,}") for t in _factors(fit))
+    spread = fit.column_spread
+    sd = "not known" if spread is None else number(spread.response)
+    return Overview(
+        (
+            *_rows(fit, labels),
+            "Distributions of the variables and numbers of rows in each group are not shown: " + NO_ROWS,
+        ),
+        Grid("Groups", ("grouping factor", "levels"), levels, 1),
+        Grid(f"Distribution of {scale.response}", ("rows", "standard deviation"), ((f"{fit.nobs:,}", sd),), 0),
+        None,
     )
 
 

@@ -155,7 +155,7 @@ def base_of(fit: MixedFit, scale: EffectScale) -> float | None:
     """The probability or mean of the data from which an example of a ratio starts; None where there
     is none.
     """
-    if fit.probability_types:
+    if fit.probability_types or fit.design.sums is not None:
         return None
     y, weights = fit.design.y, fit.design.weights
     if scale.kind == "odds":

@@ -70,7 +70,7 @@ def trust(fit: MixedFit, labels: Mapping[str, str], seen: Sequence[str] = ()) ->
             f"{'it' if len(fit.dropped) == 1 else 'them'}, and {'was' if len(fit.dropped) == 1 else 'were'} left out."
         )
     lost = fit.design.n_input - fit.nobs
-    if fit.design.missing is not None and lost / fit.design.n_input > 0.05:
+    if fit.design.n_missing and lost / fit.design.n_input > 0.05:
         cautions.append(
             f"{percent(lost / fit.design.n_input)} of the rows were left out; if not by chance, results describe the "
             "others only."

@@ -198,7 +198,7 @@ def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
     if fit.identity_scale and fit.family.support == "real":
         weighted = (
             " For rows of weight 1; the variance of others is divided by their weight."
-            if fit.design.weights is not None
+            if fit.design.encoder.weights is not None
             else ""
         )
         return [

@@ -42,6 +42,9 @@ class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
         model have; their spread and distribution, the random effect that looks least normal, and
         the distribution of the response.
 
+        A model of sums, without rows, has a picture of each random effect (five at most), and a
+        sentence on what is missing.
+
         A sentence calls what data from a correct model show in fewer than 1 % of cases, and calls
         it small where it hardly matters; bands in the pictures are those of the sentences.
 
