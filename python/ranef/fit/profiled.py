@@ -2,15 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ranef.fit.control import FitControl
+from ranef.fit.correlated.profile_in_chart import ChartProfile, profiled_in_chart
 from ranef.fit.iterative.profiles import profiled_by_probes
 from ranef.fit.record import MixedFit
 from ranef.fit.refits.core import core_options, core_point, core_threads
 
 if TYPE_CHECKING:
     from ranef import _core
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,12 +25,12 @@ class Profiled:
 
     Attributes
     ----------
-    found : Profile
+    found : Profile or ChartProfile
     note : str or None
         What is said of their error, where they have one.
     """
 
-    found: "_core.Profile"
+    found: "_core.Profile | ChartProfile"
     note: str | None = None
 
 
@@ -62,13 +68,23 @@ def profiled(
         return Profiled(by_probes.found, by_probes.note)
     options, threads = core_options(fit, control), core_threads(fit, fit.n_threads)
     structured = fit.structured_model()
+    walked = [(i, "number" if kind == "share" else kind) for i, kind in kinds]
+    limits = (step, reach, targets, threads, progress)
     if structured is not None:
         system, z = structured
-        walked = [(i, "number" if kind == "share" else kind) for i, kind in kinds]
-        limits = (indices, step, reach, targets, threads, progress)
-        return Profiled(_core.profile_structured(system, fit.core_theta, z, walked, options, *limits))
+        chart = fit.centred_chart()
+
+        def walk(system: Any, theta: Floats, z: Floats, which: list[int]) -> "_core.Profile":
+            return _core.profile_structured(system, theta, z, walked, options, which, *limits)
+
+        if chart is None:
+            return Profiled(walk(system, fit.core_theta, z, indices))
+        sigma, first = len(fit.core_theta), len(fit.core_theta) + 1 + len(fit.x_names)
+        return Profiled(
+            profiled_in_chart(chart, walk, structured, fit.core_theta, indices, (sigma, first), len(targets))
+        )
     own = fit.profiled_model()
     if own is not None:  # what curvature the determinant has, such a model says itself
         options = replace(options, curvature="observed")
     model, point = own or (fit.core_model(), core_point(fit))
-    return Profiled(_core.profile(model, point, options, indices, step, reach, targets, threads, progress))
+    return Profiled(_core.profile(model, point, options, indices, *limits))

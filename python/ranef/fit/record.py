@@ -26,6 +26,7 @@ from ranef.options import Ddf
 
 if TYPE_CHECKING:
     from ranef import _core
+    from ranef.fit.centred_chart import CentredChart
     from ranef.fit.iterative.sampled import SampledTests
 
 Floats = NDArray[np.float64]
@@ -387,6 +388,10 @@ class MixedFit(SolverQuestions, PartQuestions, DrawnResponses):
 
     def structured_model(self) -> "tuple[Any, Floats] | None":
         """The model in the core with covariance structures, and those of the rows; None: none."""
+        return None
+
+    def centred_chart(self) -> "CentredChart | None":
+        """The model with the covariates of its variance functions centred; None: there are none."""
         return None
 
     def conditional_covariance(self) -> tuple[list[Floats], list[float] | None]:

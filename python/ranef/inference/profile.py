@@ -20,6 +20,7 @@ from ranef.inference.parameters import Kind, Parameter, chosen_parameters, of_co
 
 if TYPE_CHECKING:
     from ranef import _core
+    from ranef.fit.correlated.profile_in_chart import ProfiledCurve
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +54,8 @@ class Curve:
     lower, upper : (t,) arrays
         Where zeta is minus and plus each target.
     endings : pair of str
-        Why the sides end: ``reached``, ``bound``, ``unreached`` or ``undefined``.
+        Why the sides end: ``reached``, ``bound``, ``unreached``, ``undefined``, or ``far`` (of a
+        sigma that is far outside the data, which has no curve).
     monotone, converged : bool
     """
 
@@ -192,7 +194,7 @@ def _curves(
     )
 
 
-def _curve(p: Parameter, c: "_core.Curve", estimate: float, every: tuple[Parameter, ...]) -> Curve:
+def _curve(p: Parameter, c: "_core.Curve | ProfiledCurve", estimate: float, every: tuple[Parameter, ...]) -> Curve:
     """What the core found, in the units of the parameters."""
 
     def own(values: Floats) -> Floats:
@@ -224,6 +226,12 @@ def _remark(c: Curve, notes: list[str], problems: list[str]) -> None:
         notes.append(
             f"{c.name}: one of the two effects has no variance at the estimate, where every correlation fits as well; "
             "the data say nothing, the limits are -1 and 1."
+        )
+        return
+    if c.endings[0] == "far":
+        problems.append(
+            f"{c.name}: it belongs to a value of the covariate of the variance so far from the data that its limits "
+            "are no numbers of use; centre the covariate. All other parameters are not affected."
         )
         return
     if not c.monotone:

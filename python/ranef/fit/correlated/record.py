@@ -14,6 +14,7 @@ from ranef.design.record import Design
 from ranef.design.residual import ResidualRows
 from ranef.errors import DataError, DesignError, OptionError
 from ranef.fit.added import AddedColumns
+from ranef.fit.centred_chart import CentredChart
 from ranef.fit.control import FitControl
 from ranef.fit.correlated.centred_covariates import centred_covariates
 from ranef.fit.correlated.endless_power import fit_unless_endless
@@ -162,6 +163,17 @@ class CorrelatedFit(LmmFit):
     def structured_model(self) -> tuple[Any, Floats] | None:
         """Itself, with the parameters of the rows."""
         return self.correlated, self.z
+
+    def centred_chart(self) -> CentredChart | None:
+        """Where covariates have a middle."""
+        centred = centred_covariates(self.design, row_covariance(self.design).parameters)
+        if centred is None:
+            return None
+        system = build_correlated_system(centred.design, self.order, self.n_threads)
+        theta, z = centred.inwards(self.core_theta, self.z)
+        assert theta is not None
+        assert z is not None
+        return CentredChart(system, theta, z, tuple(centred.exponents), tuple(centred.constants))
 
     def core_model(self, n_threads: int | None = None) -> "_core.Model":
         """Refused: what needs it knows nothing of the covariance structure."""
