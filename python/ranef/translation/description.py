@@ -19,6 +19,7 @@ from ranef.formula.residual import ResidualExpr
 from ranef.formula.shared_levels import KnownExpr, MembershipExpr
 from ranef.formula.syntax import Binary, Call, Expr, Name, String, names_in, without_parens
 from ranef.translation.codings import ColumnCoding
+from ranef.translation.component_response import ComponentResponse
 from ranef.translation.ordered_response import OrderedResponse
 from ranef.translation.repeated import Repeated
 
@@ -171,6 +172,8 @@ class ModelDescription:
         Name of the data.
     ordered : OrderedResponse or None
         Of ordered categories, beside the binary model with the same predictors.
+    components : ComponentResponse or None
+        Of several linear predictors, beside the model of one with the same mean.
     """
 
     formula: str
@@ -197,6 +200,7 @@ class ModelDescription:
     ddf: str = "satterthwaite"
     repeated: Repeated | None = None
     ordered: OrderedResponse | None = None
+    components: ComponentResponse | None = None
 
     @property
     def method(self) -> str:
@@ -286,6 +290,7 @@ def describe(
     data: str = "data",
     residual: ResidualExpr | None = None,
     repeated: Repeated | None = None,
+    bars: bool = True,
 ) -> ModelDescription:
     """Describe a model.
 
@@ -308,6 +313,8 @@ def describe(
         Categorical variables, besides those that the formula calls ``factor(...)``.
     levels_known, contrasts, constant_within, columns, event, data, residual, repeated
         As in `ModelDescription`.
+    bars : bool
+        Whether the formula must have random effects, where rows are independent given them.
 
     Returns
     -------
@@ -327,7 +334,7 @@ def describe(
     ('ML', [(('school', 'class'), 'diagonal'), (('school',), 'diagonal')])
     """
     parsed = parse_formula(formula)
-    if residual is None and repeated is None:
+    if bars and residual is None and repeated is None:
         require_random(parsed)
     family, link = family_and_link(family, link)
     known = {c.name: c for c in (Categorical(c) if isinstance(c, str) else c for c in categorical)}

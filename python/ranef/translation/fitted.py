@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from ranef.design.structures import kind_of
 from ranef.errors import FormulaError, OptionError, TranslationError
 from ranef.formula import Formula, formula_text, parse_expression
-from ranef.formula.deparse import quoted_name
+from ranef.formula.deparse import deparse, quoted_name
 from ranef.formula.syntax import Call, Expr, Name, without_parens
 from ranef.translation.codings import column_codings, other_codings, reference_levels
+from ranef.translation.component_response import ComponentResponse, OtherPredictor
 from ranef.translation.description import Block, Categorical, ModelDescription, describe
 from ranef.translation.ordered_response import OrderedResponse
 from ranef.translation.repeated import Repeated
@@ -64,16 +65,93 @@ def describe_fit(
         data=_data_name(data),
         residual=None if design.residual is None or fit.is_of_visits else design.residual.expr,
         repeated=_repeated(fit),
+        bars=not any(p.terms for p in fit.predictors[1:]),
     )
+    described = _with_columns(described, design)
+    return replace(described, ddf=getattr(request, "ddf", None) or "satterthwaite", ordered=_ordered(fit))
+
+
+def _with_columns(described: ModelDescription, design: "Design") -> ModelDescription:
+    """The same with the columns of its terms."""
     columns = _fixed_columns(design, described) | _random_columns(design, described.blocks)
     return replace(
         described,
         codings=column_codings(design),
         columns=tuple(columns.items()),
         constant_within=tuple(_constant_within(design, described).items()),
-        ddf=getattr(request, "ddf", None) or "satterthwaite",
-        ordered=_ordered(fit),
     )
+
+
+def describe_parts(fit: "MixedFit", request: "ModelRequest") -> ModelDescription:
+    """Describe a model of several linear predictors: that of one with the same mean, and what
+    belongs to the others.
+
+    Parameters
+    ----------
+    fit : MixedFit
+    request : ModelRequest
+    """
+    design, family, formula = fit.design, fit.family, fit.design.formula
+    of_trials = family.support == "proportion"
+    described = describe(
+        _without_dot(formula) if formula.has_dot else formula.code,
+        family="binomial" if of_trials else "poisson",
+        weights=_argument("weights", request.weights, False) if of_trials else None,
+        offset=_argument("offset", request.offset, False),
+        categorical=_categories(design),
+        levels_known=True,
+        bars=bool(design.random),
+    )
+    return replace(_with_columns(described, design), link=str(family.link), components=_components(fit))
+
+
+#: Names of distributions by those that the core has.
+_DISTRIBUTIONS = {
+    "poisson": "Poisson",
+    "nbinom2": "NegativeBinomial",
+    "nbinom1": "NegativeBinomial1",
+    "genpois": "GeneralizedPoisson",
+    "compois": "ConwayMaxwellPoisson",
+    "binomial": "Binomial",
+    "betabinomial": "BetaBinomial",
+    "beta": "Beta",
+    "ordbeta": "OrderedBeta",
+    "zoib": "ZeroOneInflatedBeta",
+    "gamma": "Gamma",
+    "gaussian": "Normal",
+    "t": "StudentT",
+    "skewnormal": "SkewNormal",
+    "lognormal": "LogNormal",
+    "lognormal_response": "LogNormal",
+    "tweedie": "Tweedie",
+}
+
+#: Distributions whose dispersion is a standard deviation.
+_WITH_SIGMA = ("Gamma", "Normal", "StudentT", "SkewNormal", "LogNormal")
+
+
+def _components(fit: "MixedFit") -> ComponentResponse:
+    """What belongs to the other predictors."""
+    family, keys = fit.family, fit.components
+    name = _DISTRIBUTIONS.get(family.kernel, str(family.name))
+    symbol = None if "disp" not in keys else "sigma" if name in _WITH_SIGMA else "phi"
+    made = []
+    for key, own, link, letters in (("zi", "pi", "logit", ("zeta", "z")), ("disp", symbol, "log", ("delta", "d"))):
+        p = keys.get(key)
+        if p is None or own is None or (key == "disp" and p.formula is None):
+            continue
+        blocks = [b for b in fit.covariance_blocks() if any(n.startswith("cond.") for n in b.term.names)]
+        shared = tuple(b.term.group for b in blocks if any(n.startswith(f"{key}.") for n in b.term.names))
+        effects = tuple((term.group, tuple(term.names)) for term in p.terms)
+        offsets = tuple(_text_of_offset(v.expr) for v in p.design.formula.offsets)
+        made.append(OtherPredictor(own, link, *letters, p.x_names, effects, shared, offsets))
+    shapes = tuple(fit.family_params)
+    return ComponentResponse(name, "zi" in keys, bool(family.truncated), symbol, shapes, tuple(made))
+
+
+def _text_of_offset(expr: Expr) -> str:
+    inner = without_parens(expr)
+    return deparse(without_parens(inner.arguments[0].value) if isinstance(inner, Call) else inner)
 
 
 def _ordered(fit: "MixedFit") -> OrderedResponse | None:

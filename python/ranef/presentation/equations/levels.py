@@ -12,8 +12,10 @@ from itertools import pairwise
 
 from ranef.design.structures import kind_of
 from ranef.formula import Term, deparse
-from ranef.presentation.equations.categories import category_equations, scale_distributions
+from ranef.presentation.equations.categories import SCALE, category_equations
+from ranef.presentation.equations.other_predictors import Effects, component_equations, effect_distributions
 from ranef.presentation.equations.symbols import Digits, Indexed, Matrix, Node, Operator, Row, Symbol, Word
+from ranef.translation.component_response import ComponentResponse
 from ranef.translation.description import Block, ModelDescription
 from ranef.translation.ordered_response import OrderedResponse
 from ranef.translation.repeated import block_text, structure_text
@@ -207,6 +209,14 @@ def levels_of(model: ModelDescription) -> tuple[Level, ...]:
         columns = {name: _shown(name) for name in (*model.ordered.nominal, *(model.ordered.scale or ()))}
         parts = category_equations(response, _renamed(model.ordered, columns), _index(rows), summands, letters)
         first = [Equation(*own) for own in parts]
+    if model.components is not None:
+        given = model.response.trials
+        trials = None if given is None else Indexed(Word(deparse(given)), _index(rows))
+        response = Indexed(Word(_response_name(model)), _index(rows))
+        parts = component_equations(
+            response, _with_shown(model.components), str(model.link), trials, _index(rows), summands, letters
+        )
+        first = [Equation(*own) for own in parts]
     levels = [Level("Level 1 (rows)", (*first,), _first_words(model))]
     for stage, groups in enumerate(builder.stages, start=1):
         names = " and ".join(_group_name(model, g) for g in groups)
@@ -219,7 +229,17 @@ def levels_of(model: ModelDescription) -> tuple[Level, ...]:
         levels.append(
             Level(f"Level {stage + 1} ({names})", (*builder.equations[stage], *distributions), " ".join(words))
         )
-    return tuple(levels if model.ordered is None else _with_scale(levels, builder, model.ordered, letters))
+    if model.ordered is not None:
+        levels = _with_effects(levels, builder, SCALE, model.ordered.scale_effects, model.ordered.shared, letters)
+    for p in () if model.components is None else model.components.predictors:
+        levels = _with_effects(levels, builder, p.effect, p.effects, p.shared, letters)
+    return tuple(levels)
+
+
+def _with_shown(made: ComponentResponse) -> ComponentResponse:
+    """The same with columns as they are shown."""
+    own = tuple(replace(p, columns=tuple(map(_shown, p.columns))) for p in made.predictors)
+    return replace(made, predictors=own)
 
 
 def _renamed(ordered: OrderedResponse, names: dict[str, str]) -> OrderedResponse:
@@ -228,10 +248,15 @@ def _renamed(ordered: OrderedResponse, names: dict[str, str]) -> OrderedResponse
     return replace(ordered, nominal=tuple(names[n] for n in ordered.nominal), scale=scale)
 
 
-def _with_scale(
-    levels: list[Level], builder: _Builder, ordered: OrderedResponse, letters: dict[str, Node]
+def _with_effects(
+    levels: list[Level],
+    builder: _Builder,
+    letter: str,
+    effects: Effects,
+    shared: tuple[str, ...],
+    letters: dict[str, Node],
 ) -> list[Level]:
-    """The levels with the random effects of the scale."""
+    """The levels with the random effects of another predictor."""
 
     def beside(group: str) -> list[tuple[Node, str]]:
         own = {n for n, b in enumerate(builder.model.blocks) if ":".join(b.group) == group}
@@ -239,7 +264,7 @@ def _with_scale(
         return [(builder.effect_names[key], builder.effect_indices[key]) for key in places]
 
     out = list(levels)
-    for group, parts in scale_distributions(ordered, letters, beside).items():
+    for group, parts in effect_distributions(letter, effects, shared, letters, beside).items():
         more = tuple(Equation(*own) for own in parts)
         stage = next(
             (i for i, own in enumerate(builder.stages, start=1) if any(set(group.split(":")) == set(g) for g in own)),
@@ -422,6 +447,10 @@ def _first_words(model: ModelDescription) -> str:
         return f"Each {_response_name(model)} {on}; what is left is normal with variance σ²."
     if model.ordered is not None:
         return f"The probabilities of the categories of {_response_name(model)} follow from thresholds and a location."
+    if model.components is not None:
+        zeros = ", mixed with zeros" if model.components.has_zeros else ""
+        kind = model.components.distribution
+        return f"The {model.link} of the mean of {_response_name(model)} {on}; the response is {kind}{zeros}."
     return f"The {model.link} of the mean of {_response_name(model)} {on}; the response is {model.family}."
 
 

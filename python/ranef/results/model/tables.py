@@ -299,7 +299,10 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
     @cached_property
     def _equations(self) -> "Equations":
         from ranef.presentation.equations import equations_of
+        from ranef.translation.fitted import describe_parts
 
+        if self._fit.mean_of_predictors:
+            return equations_of(describe_parts(self._fit, self._request))
         return equations_of(self._described(False))
 
     def equations(self) -> "Equations":
@@ -327,11 +330,6 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
           β_1j = γ_10 + γ_11 schavg_j + u_1j
           [u_0j; u_1j] ~ N([0; 0], [σ²_u0, σ_u01; σ_u01, σ²_u1])
         """
-        if self._fit.mean_of_predictors and any(self._fit.part_formulas.values()):
-            raise OptionError(
-                "equations() are not written for models with zi_formula or disp_formula; summary() shows every part, "
-                "and equations() of the model without them the conditional one."
-            )
         return self._equations
 
     def report(
