@@ -11,7 +11,8 @@ from ranef.formula.deparse import deparse
 from ranef.formula.syntax import Call, Expr, String, without_parens
 from ranef.translation.codings import column_codings, formula_in_r
 from ranef.translation.composition import Reading, quoted
-from ranef.translation.description import FAMILY_LINKS, ModelDescription
+from ranef.translation.description import ModelDescription
+from ranef.translation.family_names import FAMILY_LINKS
 from ranef.translation.naming import refuse_rows
 from ranef.translation.r_code import (
     arguments,

@@ -7,7 +7,8 @@ from ranef.errors import ArgumentTypeError, OptionError, TranslationError
 from ranef.formula import Formula, parse_expression, parse_formula, require_random
 from ranef.translation import glmmtmb, julia, lme4, nlme, nonlinear, ordinal, pscl, sas, spss, stata
 from ranef.translation.composition import Reading, quoted
-from ranef.translation.description import FAMILY_LINKS, ModelDescription, describe
+from ranef.translation.description import ModelDescription, describe
+from ranef.translation.family_names import FAMILY_LINKS
 from ranef.translation.recognition import recognised
 
 Written = tuple[list[str], list[str]]

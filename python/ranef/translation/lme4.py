@@ -6,7 +6,8 @@ from ranef.formula.deparse import quoted_name
 from ranef.formula.syntax import Call, Expr, String, without_parens
 from ranef.translation.codings import coded_in_formula, formula_in_r
 from ranef.translation.composition import Reading
-from ranef.translation.description import ModelDescription, family_and_link
+from ranef.translation.description import ModelDescription
+from ranef.translation.family_names import family_and_link
 from ranef.translation.mmrm import read_mmrm, write_mmrm
 from ranef.translation.naming import refuse_rows
 from ranef.translation.r_code import (
