@@ -298,9 +298,11 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
 
     @cached_property
     def _equations(self) -> "Equations":
-        from ranef.presentation.equations import equations_of
+        from ranef.presentation.equations import curve_equations, equations_of
         from ranef.translation.fitted import describe_parts
 
+        if self._fit.columns_are_slopes:
+            return curve_equations(self._fit)
         if self._fit.mean_of_predictors:
             return equations_of(describe_parts(self._fit, self._request))
         return equations_of(self._described(False))
