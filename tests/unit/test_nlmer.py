@@ -325,6 +325,12 @@ def test_no_variance_is_said() -> None:
     assert "without variance" in str(seen[0].message)
 
 
+def test_random_effects_in_large_units_are_not_extreme(m: Any) -> None:
+    """An asymptote has the unit of the response: no further starts for its standard deviation."""
+    assert m.convergence.search.runs == 1
+    assert m.convergence.evaluations < 40
+
+
 def test_names_of_bars_join_parameters() -> None:
     joint = nlmer(CURVE, ORANGE, params={"Asym": "~ 1 + (1 |p| Tree)", "xmid": "~ 1 + (1 |p| Tree)"})
     assert list(joint.varcorr) == ["Tree"]

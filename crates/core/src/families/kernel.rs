@@ -108,6 +108,11 @@ pub trait Kernel: Send + Sync {
     fn unit(&self, _predictor: usize, _y: &[f64]) -> f64 {
         1.0
     }
+    /// Whether predictors have units of their own, so that no size of random effects is extreme but
+    /// zero.
+    fn has_units(&self) -> bool {
+        false
+    }
     /// Whether several optima are usual, so that a fit is always begun once more, without random
     /// effects.
     fn is_rough(&self) -> bool {

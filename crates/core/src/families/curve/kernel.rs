@@ -166,6 +166,10 @@ impl Kernel for Curve {
         self.spread[predictor]
     }
 
+    fn has_units(&self) -> bool {
+        true
+    }
+
     fn has_own_curvature(&self) -> bool {
         self.gauss_newton
     }

@@ -106,5 +106,6 @@ fn is_extreme(g: &GlmmSystem, kernel: &dyn Kernel, best: &Fit) -> bool {
     g.add_parts(&best.point.beta, &mut eta);
     let far =
         |c: usize| kernel.simple(c, &g.y).is_some() && eta[c * g.n..(c + 1) * g.n].iter().any(|e| e.abs() > EXTREME);
-    frames.iter().flat_map(|f| &f.s).any(|s| !(NEAR_ZERO..FAR_OUT).contains(s)) || (1..kernel.predictors()).any(far)
+    let within = |s: f64| if kernel.has_units() { s > 0.0 } else { (NEAR_ZERO..FAR_OUT).contains(&s) };
+    frames.iter().flat_map(|f| &f.s).any(|&s| !within(s)) || (1..kernel.predictors()).any(far)
 }
