@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefError, TranslationError
+from ranef.errors import ArgumentTypeError, DataError, RanefError, TranslationError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.options import Ddf
 from ranef.results.model.marginal_means import MarginalMeansChapter
