@@ -99,7 +99,7 @@ def test_what_needs_no_rows_is_that_of_all_rows(data, tmp_path):
         assert str(again.summary()) == str(summed.summary())
 
 
-@pytest.mark.parametrize("question", ["fittedvalues", "resid", "hatvalues", "simulate", "influence", "check", "refit"])
+@pytest.mark.parametrize("question", ["fittedvalues", "resid", "hatvalues", "simulate", "influence", "refit"])
 def test_what_needs_rows_says_so(data, question):
     m = scale.fit("y ~ f + (1 | g)", data)
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from ranef.errors import OptionError
@@ -10,7 +11,7 @@ from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.names import has_zero_part, parse_family
 from ranef.fit.approximation import checked_curvature, choose_n_quad
-from ranef.fit.checkpoint_file import checkpoint_path, searches_kept
+from ranef.fit.checkpoint_file import checkpoint_path
 from ranef.fit.components.request import has_several_predictors, part_formula
 from ranef.fit.control import parse_control
 from ranef.fit.progress import Progress
@@ -205,8 +206,8 @@ def glmer(
         strata=strata,
         known=known,
     )
-    with searches_kept(None if checkpoint is None else checkpoint_path(checkpoint)):
-        return _fitted(request)
+    kept = None if checkpoint is None else checkpoint_path(checkpoint)
+    return _fitted(request, kept)
 
 
 @known_arguments
@@ -258,5 +259,5 @@ def _checked(family: Family) -> Family:
     return family
 
 
-def _fitted(request: GlmmRequest) -> GeneralizedLinearMixedModel:
-    return GeneralizedLinearMixedModel(request.fitted(), request)
+def _fitted(request: GlmmRequest, checkpoint: Path | None = None) -> GeneralizedLinearMixedModel:
+    return GeneralizedLinearMixedModel(request.fitted(checkpoint=checkpoint), request)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from ranef.data.batches import Batches, lazy_batches
 from ranef.errors import OptionError
-from ranef.fit.checkpoint_file import checkpoint_path, searches_kept
+from ranef.fit.checkpoint_file import checkpoint_path
 from ranef.fit.control import parse_control
 from ranef.fit.progress import Progress
 from ranef.fit.reml import choose_reml
@@ -199,5 +199,5 @@ def lmer(
             "these are read at once: leave it out, or fit with scale.fit, which reads any data in batches, or with "
             "control={'solver': 'iterative'}."
         )
-    with searches_kept(None if checkpoint is None else checkpoint_path(checkpoint)):
-        return LinearMixedModel(request.fitted(), request)
+    kept = None if checkpoint is None else checkpoint_path(checkpoint)
+    return LinearMixedModel(request.fitted(checkpoint=kept), request)

@@ -5,9 +5,7 @@ read, and where the search of the iterative solver stands in it.
 import hashlib
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,26 +144,6 @@ def _difference(was: Mapping[str, str], now: Mapping[str, str]) -> str:
     return f"{gone[0]} is gone" if gone else ""
 
 
-#: Where the searches of a block are kept: a file, or the path of one that is of the rows.
-_PLACE: ContextVar[CheckpointFile | Path | None] = ContextVar("_PLACE", default=None)
-
-
-@contextmanager
-def searches_kept(place: CheckpointFile | Path | None) -> Iterator[None]:
-    """Keep where the search of the iterative solver stands, for fits that are made in the block.
-
-    Parameters
-    ----------
-    place : CheckpointFile or Path or None
-        A path for rows in memory, which are then compared.
-    """
-    token = _PLACE.set(place)
-    try:
-        yield
-    finally:
-        _PLACE.reset(token)
-
-
 def kept_search(
     design: Design, how: Mapping[str, object], control: FitControl
 ) -> tuple[Floats | None, Callable[[Floats], None] | None]:
@@ -178,8 +156,9 @@ def kept_search(
     how : mapping
         What else the search depends on; one that was made otherwise is not gone on with.
     control : FitControl
+        It says where.
     """
-    place = _PLACE.get()
+    place = control.checkpoint
     if place is None:
         return None, None
     if isinstance(place, Path):

@@ -5,8 +5,14 @@ import numbers
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from ranef.errors import ArgumentTypeError, OptionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ranef.fit.checkpoint_file import CheckpointFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,9 @@ class FitControl:
         Bytes that the fit, and each call of the model afterwards, may take beyond what the process
         holds when it begins, given as a number or as text such as ``"4 GiB"``. None: what the
         machine, its control groups and the limit of the address space leave.
+    checkpoint : CheckpointFile or Path or None
+        Where the search of the iterative solver is kept, of which rows in memory have the path
+        alone; an argument of the call, not an entry of ``control``.
     """
 
     max_evaluations: int = 1000
@@ -43,6 +52,7 @@ class FitControl:
     probes: int = 8
     seed: int = 1
     memory: float | None = None
+    checkpoint: "CheckpointFile | Path | None" = None
 
 
 _DEFAULT = FitControl()
@@ -69,7 +79,7 @@ def parse_control(control: Mapping[str, object] | None) -> FitControl:
         raise ArgumentTypeError(
             f"control must be a dict such as {{'max_evaluations': 1000}}, not {type(control).__name__}."
         )
-    allowed = [f.name for f in fields(FitControl)]
+    allowed = [f.name for f in fields(FitControl) if f.name != "checkpoint"]
     unknown = [str(k) for k in control if k not in allowed]
     if unknown:
         raise OptionError(

@@ -5,6 +5,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -171,12 +172,12 @@ class ModelRequest:
         names = ("weights", "offset", "subset", "na_action", "contrasts")
         return {name: getattr(self, name) for name in names} | {"coding": self.coding_rules}
 
-    def fitted(self, sums: Design | None = None) -> MixedFit:
-        """Parse, build the design (or take the one of a linear model without rows), fit, and issue
-        at most one warning.
+    def fitted(self, sums: Design | None = None, checkpoint: Path | None = None) -> MixedFit:
+        """Parse, build the design (or take the one of a model without rows), fit, and issue at most
+        one warning; ``checkpoint`` is where a search is kept.
         """
         try:
-            fit = self._found(sums)
+            fit = self._found(sums, checkpoint)
         except MemoryError as problem:
             if isinstance(problem, MemoryLimitError):
                 raise
@@ -188,11 +189,10 @@ class ModelRequest:
         warn_once(fit.messages)
         return fit
 
-    def _found(self, sums: Design | None) -> MixedFit:
-        n_threads = parse_n_threads(self.n_threads)
-        control = parse_control(self.control)
+    def _found(self, sums: Design | None, checkpoint: Path | None) -> MixedFit:
+        control = replace(parse_control(self.control), checkpoint=checkpoint)
         with memory_limit(control.memory):
-            return self._found_within(sums, control, n_threads)
+            return self._found_within(sums, control, parse_n_threads(self.n_threads))
 
     def _found_within(self, sums: Design | None, control: FitControl, n_threads: int) -> MixedFit:
         kind: Kind = "value"
@@ -332,12 +332,12 @@ class LmmRequest(RowStructureRequest, ModelRequest):
     def _names_in_use(self) -> tuple[str, ...]:
         return self._names_in_structure()
 
-    def fitted(self, sums: Design | None = None) -> MixedFit:
+    def fitted(self, sums: Design | None = None, checkpoint: Path | None = None) -> MixedFit:
         """The fit, of data that are read in batches where they were so before."""
-        beside = self.prior or self.sampling_weights is not None
-        if sums is None and self.streams is not None and self.residual is None and not beside:
+        beside = self.residual is not None or self.prior or self.sampling_weights is not None
+        if sums is None and self.streams is not None and not beside:
             return self.streams(self)
-        return ModelRequest.fitted(self, sums)
+        return ModelRequest.fitted(self, sums, checkpoint)
 
     def _state(self, how: str) -> dict[str, Any]:
         state = ModelRequest._state(self, how)

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from ranef.data.batches import MANY_ROWS, Batches, lazy_batches, sources_of
 from ranef.design.memory import memory_limit
 from ranef.errors import ArgumentTypeError, DataError, OptionError
-from ranef.fit.checkpoint_file import searches_kept
 from ranef.fit.control import parse_control
 from ranef.fit.progress import Progress
 from ranef.fit.record import MixedFit
@@ -168,15 +167,15 @@ def _asked(request: LmmRequest, sources: list[Batches]) -> Asked:
 
 def _model(request: LmmRequest, sums: Statistic, once: bool, kept: Checkpoint | None = None) -> LinearMixedModel:
     """The model of sums, which is updated by reading the data again where that is possible."""
-    with searches_kept(None if kept is None else kept.file):
-        made = sums.fit(
-            REML=request.reml,
-            start=request.start,
-            control=request.control,
-            progress=request.progress,
-            n_threads=request.n_threads,
-            ddf=request.ddf,
-        )
+    made = sums._fit_kept(
+        None if kept is None else kept.file,
+        request.reml,
+        request.start,
+        control=request.control,
+        progress=request.progress,
+        n_threads=request.n_threads,
+        ddf=request.ddf,
+    )
     if once:
         request = replace(request, data=AbsentData({}, "streamed"), streams=None)
     if hasattr(request.start, "theta"):

@@ -456,6 +456,11 @@ class Statistic:
             Without rows: what needs them (fitted values, residuals, plots of them, simulated
             responses) is an error that says so.
         """
+        own = {"control": control, "progress": progress, "n_threads": n_threads, "ddf": ddf}
+        return self._fit_kept(None, choose_reml(REML, method), start, data, **own)
+
+    def _fit_kept(self, checkpoint: Any, reml: bool, start: Any, data: Any = None, **options: Any) -> LinearMixedModel:
+        """The same, where the search of the iterative solver is kept in a file."""
         if not self.n:
             raise DataError("the sums have no rows yet; add them with update.")
         design, order = self._design()
@@ -471,13 +476,11 @@ class Statistic:
             self.recipe,
             replace(design, sums=sums),
             order,
-            choose_reml(REML, method),
+            reml,
             start,
             data,
-            control=control,
-            progress=progress,
-            n_threads=n_threads,
-            ddf=ddf,
+            checkpoint=checkpoint,
+            **options,
         )
 
     def _empty(self, by_level: int | None) -> Any:

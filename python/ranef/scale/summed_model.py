@@ -25,6 +25,7 @@ from ranef.scale.recipe import Recipe
 
 if TYPE_CHECKING:
     from ranef._core import Statistic
+    from ranef.fit.checkpoint_file import CheckpointFile
 
 
 def summed_design(
@@ -82,6 +83,7 @@ def fit_summed(
     progress: Progress,
     n_threads: int | None,
     ddf: Ddf,
+    checkpoint: "CheckpointFile | None" = None,
     fitted: Callable[..., LmmFit] = fit_lmm,
 ) -> LinearMixedModel:
     """Fit the model of a design that has sums by `fitted`, which takes what `fit_lmm` takes; other
@@ -112,7 +114,7 @@ def fit_summed(
     )
     known = start if theta is None else {str(k): v for k, v in theta.items()}
     first = parse_start(known, order, design.random)
-    options = parse_control(control)
+    options = replace(parse_control(control), checkpoint=checkpoint)
     with memory_limit(options.memory), reported(progress, "evaluations") as show:
         fit = fitted(design, reml, first, options, show, parse_n_threads(n_threads), order)
     warn_once(fit.messages)
