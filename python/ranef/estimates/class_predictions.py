@@ -15,7 +15,7 @@ from ranef.estimates.included_effects import Mask, conditioned_effects
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.normal_average import average_mean
 from ranef.estimates.prediction_rows import Rows, new_rows, only, own_rows
-from ranef.estimates.prediction_variance import covariance_over_predictors, unseen_random
+from ranef.estimates.prediction_variance import between_positions, covariance_over_predictors, unseen_random
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
@@ -147,7 +147,8 @@ def class_predictions(
             rows.append(own_rows(p, own))
             continue
         is_first = p is fit
-        made, labels = new_rows(p, newdata, own, new_levels != "error", marginal, offset if is_first else None)
+        unseen, given = new_levels != "error", offset if is_first else None
+        made, labels = new_rows(p, newdata, own, unseen, marginal, given, new_positions=True)
         rows.append(made)
         index = labels if is_first else index
     law = _Law(fit, rows, chosen, marginal, new_levels == "marginal")
@@ -324,7 +325,7 @@ class _Law:
             for rows, masks, a in zip(self.rows, self.masks, slopes, strict=True)
         ]
         out: Floats = self.fit.variance_of_effects(given)
-        if not self.average_unseen:
-            for p, rows, masks, a in zip(self.fit.predictors, self.rows, self.masks, slopes, strict=True):
-                out = out + a**2 * unseen_random(p, rows, masks)
+        for p, rows, masks, a in zip(self.fit.predictors, self.rows, self.masks, slopes, strict=True):
+            own = between_positions(p, rows, masks)
+            out = out + a**2 * (own if self.average_unseen else own + unseen_random(p, rows, masks))
         return out

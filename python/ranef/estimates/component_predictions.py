@@ -11,7 +11,7 @@ from ranef.errors import OptionError
 from ranef.estimates.included_effects import conditioned_effects
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.prediction_rows import Rows, new_rows, only, own_rows
-from ranef.estimates.prediction_variance import covariance_over_predictors, unseen_random
+from ranef.estimates.prediction_variance import between_positions, covariance_over_predictors, unseen_random
 from ranef.estimates.response_limits import quantile_limits
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.components.record import ComponentsFit
@@ -102,7 +102,8 @@ def predicted_components(
         else:
             given = offset if p.key == "cond" else None
             whole = p.key == "cond" or interval == "prediction"
-            rows[p.key], index = new_rows(p, newdata, masks, new_levels != "error", whole, given)
+            unseen = new_levels != "error"
+            rows[p.key], index = new_rows(p, newdata, masks, unseen, whole, given, new_positions=True)
         etas[p.key] = _predictor(p, rows[p.key], masks)
     weights = rows["cond"].weights
     weights = np.ones(len(etas["cond"])) if weights is None else weights
@@ -176,7 +177,7 @@ def _changes(
             at = [j for j, s in enumerate(p.order.spans) if s.formula in members]
             factors.append((rows.codes[at[0]], [rows.z[j] for j in at]))
     effect, variance = predictor_effects(fit, i, rows.x, factors)
-    return effect, variance + unseen_random(p, rows, masks)
+    return effect, variance + unseen_random(p, rows, masks) + between_positions(p, rows, masks)
 
 
 def _variance(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ranef.design.encoder import ARRAY
 from ranef.design.level_columns import LevelColumns, product, written_out
 from ranef.design.membership import Places, without_level
+from ranef.design.record import Elsewhere
 from ranef.errors import NewLevelError
 from ranef.estimates.between_positions import weights_between
 from ranef.estimates.curve_prediction import CurvePoints, new_points, own_points
@@ -42,6 +43,8 @@ class Rows:
     between : tuple of (m,) arrays or None
         Of terms at positions, the variance that effects elsewhere have given those at the positions
         of the fit, in the unit of theta; empty where no row is elsewhere.
+    elsewhere : tuple of (rows, places) or None
+        Of terms at positions the rows that are elsewhere, and where.
     """
 
     columns: Floats | LevelColumns
@@ -53,6 +56,7 @@ class Rows:
     extended: tuple[Places, ...]
     parts: tuple[Floats, ...] = ()
     between: tuple[Floats | None, ...] = ()
+    elsewhere: tuple[Elsewhere | None, ...] = ()
 
     @property
     def x(self) -> Floats:
@@ -114,10 +118,12 @@ def new_rows(
     extended: list[Places] = []
     z: list[Floats] = []
     between: list[Floats | None] = []
+    elsewhere: list[Elsewhere | None] = []
     nowhere = np.full(len(new.x), -1, dtype=np.int32)
     for span, term, mask in zip(fit.order.spans, fit.terms, masks, strict=True):
         r = found.get(span.formula)
         between.append(None)
+        elsewhere.append(None if r is None else r.elsewhere)
         if r is None:  # neither the prediction nor its variance needs this term
             codes.append(nowhere)
             extended.append(nowhere)
@@ -151,7 +157,8 @@ def new_rows(
         weights = None if weights is None else np.where(missing, 1.0, weights)
     index = pd.RangeIndex(len(x)) if new.row_index is None else new.row_index
     levels, more = tuple(codes), tuple(extended)
-    return Rows(x, new.offset, levels, tuple(z), weights, missing, more, parts, tuple(between)), index
+    at_positions = tuple(between), tuple(elsewhere)
+    return Rows(x, new.offset, levels, tuple(z), weights, missing, more, parts, *at_positions), index
 
 
 def _of_points(fit: MixedFit, points: CurvePoints, masks: tuple[Mask, ...]) -> Rows:

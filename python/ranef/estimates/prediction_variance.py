@@ -107,6 +107,9 @@ def covariance_over_predictors(
         for c, a in parts:
             for e, b in parts:
                 out[:, c, e] += share * np.einsum("ij,ij->i", a, b)
+    if not unseen:
+        for c, (p, own, mask) in enumerate(zip(fit.predictors, rows, masks, strict=True)):
+            out[:, c, c] += between_positions(p, own, mask, left_out=True)
     return out
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.membership import level_count, take, without_level
+from ranef.design.membership import level_count, one_level, take, without_level
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.between_positions import LeftBetween, left_between
 from ranef.estimates.correlated_rows import new_row_roots
 from ranef.estimates.curve_prediction import new_points
 from ranef.estimates.prediction_rows import Rows, new_rows
@@ -119,7 +120,7 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
     made = []
     for p in fit.predictors:
         masks = tuple(np.ones(len(t.names), bool) for t in p.terms)
-        made.append(new_rows(p, newdata, masks, True, p is fit, offset if p is fit else None))
+        made.append(new_rows(p, newdata, masks, True, p is fit, offset if p is fit else None, new_positions=True))
     (rows, index), m = made[0], len(made[0][0].x)
     used = np.ones(m, bool)
     for own, _ in made:
@@ -134,6 +135,7 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
         [max(len(b), level_count(codes)) for (codes, _), b in zip(own, p.b, strict=True)]
         for own, p in zip(terms, fit.predictors, strict=True)
     ]
+    elsewhere = [_elsewhere(p, own) for p, (own, _) in zip(fit.predictors, made, strict=True)]
     parts = tuple(x[used] for x in rows.parts)
     around = _correlated_draws(fit, newdata, used, fixed[0], rows.weights)
     generator = random_generator(rng)
@@ -141,17 +143,28 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
     for i in range(int(n)):
         etas = []
         drawn = fit.drawn_effects(generator, counts)
-        for p, eta, own_terms, effects in zip(fit.predictors, fixed, terms, drawn, strict=True):
+        for p, eta, own_terms, effects, left in zip(fit.predictors, fixed, terms, drawn, elsewhere, strict=True):
             for (codes, z), b, known in zip(own_terms, effects, p.b, strict=True):
                 if re == "conditional":
                     b[: len(known)] = known
                 eta = eta + random_part(codes, z, b)
+            for of_term in left:
+                eta = eta + of_term.draw(generator)[used]
             etas.append(eta)
         if around is None:
             out[used, i] = fit.draw_linear(generator, tuple(etas), weights, parts)
         else:
             out[used, i] = around(generator, etas[0])
     return out, index
+
+
+def _elsewhere(p: MixedFit, rows: Rows) -> list[LeftBetween]:
+    """What terms at positions have at places that the fit has no effect of."""
+    found = []
+    for span, levels, at in zip(p.order.spans, rows.extended, rows.elsewhere, strict=True):
+        if at is not None:
+            found.append(left_between(p, span, *at, one_level(levels)))
+    return found
 
 
 def _correlated_draws(
