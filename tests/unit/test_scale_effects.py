@@ -274,6 +274,7 @@ def test_the_panel_of_checks(drawn) -> None:
     titles = [part.title for part in check(fit, 1)]
     assert titles == [
         "Simulated residuals",
+        "Residuals along x",
         "Observed and simulated responses",
         "Random effects: (Intercept) of g",
         "Accuracy of Laplace's approximation",

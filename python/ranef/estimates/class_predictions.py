@@ -11,11 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.delta_method import (
+    parameter_covariance,
+    predictor_changes,
+    variance_given_parameters,
+    variance_of_parameters,
+)
 from ranef.estimates.included_effects import Mask, conditioned_effects
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.normal_average import average_mean
 from ranef.estimates.prediction_rows import Rows, new_rows, only, own_rows
-from ranef.estimates.prediction_variance import between_positions, covariance_over_predictors, unseen_random
+from ranef.estimates.prediction_variance import covariance_over_predictors
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
@@ -153,11 +159,11 @@ def class_predictions(
         index = labels if is_first else index
     law = _Law(fit, rows, chosen, marginal, new_levels == "marginal")
     if type == "class":
-        largest = np.argmax(law.probabilities(law.estimates), axis=1).astype(float)[:, np.newaxis]
+        largest = np.argmax(law.probabilities(), axis=1).astype(float)[:, np.newaxis]
         largest = _finished(fit, rows, newdata, largest)
         return ClassPrediction(largest, None, None, None, ("class",), index, fit.categories)
     transform = TRANSFORMS[type]
-    values = transform(law.probabilities(law.estimates))
+    values = transform(law.probabilities())
     columns = ("fit",) if type in ("response", "mean_class") else _columns(fit, type)
     std_error = lower = upper = None
     if errors:
@@ -210,8 +216,8 @@ def _wants_errors(type: str, new_levels: object, se: object, interval: object) -
 
 
 class _Law:
-    """Probabilities of rows as a function of all parameters: theta and all coefficients, as the
-    core has them; ``rows`` and ``masks`` are of location and scale.
+    """Probabilities of rows as a function of their linear predictors and of all parameters: theta
+    and all coefficients, as the core has them; ``rows`` and ``masks`` are of location and scale.
     """
 
     def __init__(self, fit: Any, rows: list[Rows], masks: list[tuple[Mask, ...]], marginal: bool, average_unseen: bool):
@@ -219,30 +225,29 @@ class _Law:
         self.marginal, self.average_unseen = marginal, average_unseen
         self.estimates: Floats = np.concatenate([fit.whole_theta, fit.whole_beta])
         self.n_theta = len(fit.whole_theta)
-        self.conditional = [any(mask.any() for mask in own) for own in masks]
+        self.etas = self._predictors()
 
-    def predictors(self, x: Floats) -> list[Floats]:
-        """Locations and log scales (n,) at parameters."""
-        fit, theta, beta = self.fit, x[: self.n_theta], x[self.n_theta :]
-        effects = [p.b for p in fit.predictors]
-        if any(self.conditional) and x is not self.estimates:
-            effects = fit.effects_at(theta, beta)
-        out = []
-        for rows, masks, b, place in zip(self.rows, self.masks, effects, fit.coefficient_places, strict=True):
-            eta = rows.fixed_sum(beta[place])
+    def _predictors(self) -> list[Floats]:
+        """Locations and log scales (n,)."""
+        fit, out = self.fit, []
+        for p, rows, masks, place in zip(fit.predictors, self.rows, self.masks, fit.coefficient_places, strict=True):
+            eta = rows.fixed_sum(fit.whole_beta[place])
             if rows.offset is not None:
                 eta = eta + rows.offset
-            for codes, z, own, mask in zip(rows.codes, rows.z, b, masks, strict=True):
+            for codes, z, own, mask in zip(rows.codes, rows.z, p.b, masks, strict=True):
                 if mask.any():
                     eta = eta + random_part(codes, only(z, mask), own)
             out.append(eta)
-        return out if len(out) > 1 else [*out, np.zeros(len(out[0]))]
+        return out
 
-    def probabilities(self, x: Floats, shift: float = 0.0, stretch: float = 0.0) -> Floats:
-        """Probabilities (n, K) at parameters, locations and log scales moved by a shift."""
+    def probabilities(self, x: Floats | None = None, shifts: tuple[float, ...] = (0.0, 0.0)) -> Floats:
+        """Probabilities (n, K) at parameters, the linear predictors being those of the fit, moved
+        by shifts.
+        """
         fit, rows = self.fit, self.rows[0]
-        eta, log_scale = self.predictors(x)
-        eta, log_scale = eta + shift, log_scale + stretch
+        x = self.estimates if x is None else x
+        eta = self.etas[0] + shifts[0]
+        log_scale = (self.etas[1] if len(self.etas) > 1 else np.zeros(len(eta))) + shifts[1]
         extras, nominal = fit.apart(x[self.n_theta :])[1], rows.parts[0] if rows.parts else None
         variance = self._averaged(x[: self.n_theta])
         if not variance.any():
@@ -283,49 +288,36 @@ class _Law:
 
     def standard_errors(self, transform: Callable[[Floats], Floats]) -> Floats:
         """Standard errors (n, m) of what is made of the probabilities."""
-        covariance = self.fit.whole_vcov
-        if covariance is None:
-            return np.full_like(transform(self.probabilities(self.estimates)), np.nan)
-        covariance = np.where(np.isnan(covariance), 0.0, covariance)  # what is held at the boundary
-        scale = np.sqrt(np.diagonal(covariance))
+        h, d = LOCATION_STEP, len(self.rows)
         slopes = []
-        for j in range(len(self.estimates)):
-            step = np.zeros(len(self.estimates))
-            step[j] = STEP * scale[j] if scale[j] > 0 else 0.0
-            if step[j] == 0.0:
-                slopes.append(np.zeros_like(transform(self.probabilities(self.estimates))))
-                continue
-            above, below = self.estimates + step, self.estimates - step
-            difference = transform(self.probabilities(above)) - transform(self.probabilities(below))
-            slopes.append(difference / (2.0 * step[j]))
-        g = np.stack(slopes)
-        variance = np.einsum("ink,ij,jnk->nk", g, covariance, g)
-        if any(self.conditional):
-            variance = variance + self._of_effects(transform)
+        for c in range(d):
+            up, down = (tuple(step if i == c else 0.0 for i in range(2)) for step in (h, -h))
+            difference = transform(self.probabilities(shifts=up)) - transform(self.probabilities(shifts=down))
+            slopes.append(difference / (2 * h))
+        changes = predictor_changes(self.fit, self.rows, self.masks)
+        variance = variance_of_parameters(self.fit, changes, slopes, self._direct(transform, slopes[0].shape))
+        for j in range(variance.shape[1]):
+            own = [slope[:, j] for slope in slopes]
+            variance[:, j] += variance_given_parameters(self.fit, self.rows, self.masks, own, self.average_unseen)
         return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
-    def _of_effects(self, transform: Callable[[Floats], Floats]) -> Floats:
-        """Variance (n, m) of the random effects given the data and the parameters, by the slopes in
-        location and log scale.
+    def _direct(self, transform: Callable[[Floats], Floats], shape: tuple[int, ...]) -> Floats:
+        """Derivatives (k, n, m) in parameters that are not those of a linear predictor: thresholds,
+        nominal effects, and covariance parameters of what is averaged over.
         """
-        h = LOCATION_STEP
-        by = [
-            (transform(self.probabilities(self.estimates, *up)) - transform(self.probabilities(self.estimates, *down)))
-            / (2 * h)
-            for up, down in (((h, 0.0), (-h, 0.0)), ((0.0, h), (0.0, -h)))[: len(self.rows)]
-        ]
-        if len(by) == 1:
-            return by[0] ** 2 * self._variance((np.ones(len(by[0])),))[:, np.newaxis]
-        return np.stack([self._variance(slopes) for slopes in zip(*(slope.T for slope in by), strict=True)], axis=1)
-
-    def _variance(self, slopes: tuple[Floats, ...]) -> Floats:
-        """Variance (n,) of the random effects of location and scale times these slopes (n,)."""
-        given = [
-            (rows.codes, [only(z, mask) * a[:, np.newaxis] for z, mask in zip(rows.z, masks, strict=True)])
-            for rows, masks, a in zip(self.rows, self.masks, slopes, strict=True)
-        ]
-        out: Floats = self.fit.variance_of_effects(given)
-        for p, rows, masks, a in zip(self.fit.predictors, self.rows, self.masks, slopes, strict=True):
-            own = between_positions(p, rows, masks)
-            out = out + a**2 * (own if self.average_unseen else own + unseen_random(p, rows, masks))
+        covariance = parameter_covariance(self.fit)
+        out = np.zeros((len(self.estimates), *shape))
+        if covariance is None:
+            return out
+        of_predictors = [j for place in self.fit.coefficient_places for j in range(place.start, place.stop)]
+        averages = self.marginal or self.average_unseen
+        for j in range(len(self.estimates)):
+            step = STEP * float(np.sqrt(covariance[j, j]))
+            is_theta = j < self.n_theta
+            if step == 0.0 or (is_theta and not averages) or (not is_theta and j - self.n_theta in of_predictors):
+                continue
+            moved = np.zeros(len(self.estimates))
+            moved[j] = step
+            up, down = (transform(self.probabilities(self.estimates + sign * moved)) for sign in (1.0, -1.0))
+            out[j] = (up - down) / (2 * step)
         return out

@@ -8,15 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
-from ranef.estimates.included_effects import conditioned_effects
+from ranef.estimates.delta_method import (
+    parameter_covariance,
+    predictor_changes,
+    variance_given_parameters,
+    variance_of_parameters,
+)
+from ranef.estimates.included_effects import Mask, conditioned_effects
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.prediction_rows import Rows, new_rows, only, own_rows
-from ranef.estimates.prediction_variance import between_positions, covariance_over_predictors, unseen_random
+from ranef.estimates.prediction_variance import covariance_over_predictors
 from ranef.estimates.response_limits import quantile_limits
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.components.record import ComponentsFit
 from ranef.fit.components.several import PredictorFit
-from ranef.fit.components.variance import predictor_effects
 from ranef.fit.random_part import random_part
 
 if TYPE_CHECKING:
@@ -111,8 +116,9 @@ def predicted_components(
     values = value(etas)
     error = lower = upper = None
     if with_errors or interval is not None:
-        changes = {p.key: _changes(fit, i, rows[p.key], chosen[p.key]) for i, p in enumerate(fit.predictors)}
-        error = np.sqrt(_variance(fit, changes, etas, value))
+        listed = [rows[p.key] for p in fit.predictors], [chosen[p.key] for p in fit.predictors]
+        changes = predictor_changes(fit, *listed)
+        error = np.sqrt(_variance(fit, listed, changes, etas, value))
         if interval == "confidence":
             lower, upper = _confidence(values, normal_multiplier(level) * error, _range(fit, type))
         elif interval == "prediction":
@@ -162,51 +168,20 @@ def _function(fit: ComponentsFit, type: str, weights: Floats) -> Callable[[dict[
     return mean
 
 
-def _changes(
-    fit: ComponentsFit, i: int, rows: Rows, masks: tuple[NDArray[np.bool_], ...]
-) -> tuple[Floats, Floats] | None:
-    """How a predictor changes with all parameters (rows, k), and its variance (rows,) given them;
-    None where it is held.
-    """
-    p = fit.predictors[i]
-    if p.held is not None:
-        return None
-    factors = []
-    if any(mask.any() for mask in masks):
-        for members in p.order.factors:
-            at = [j for j, s in enumerate(p.order.spans) if s.formula in members]
-            factors.append((rows.codes[at[0]], [rows.z[j] for j in at]))
-    effect, variance = predictor_effects(fit, i, rows.x, factors)
-    return effect, variance + unseen_random(p, rows, masks) + between_positions(p, rows, masks)
-
-
 def _variance(
     fit: ComponentsFit,
-    changes: dict[str, tuple[Floats, Floats] | None],
+    listed: tuple[list[Rows], list[tuple[Mask, ...]]],
+    changes: list[Floats],
     etas: dict[str, Floats],
     value: Callable[[dict[str, Floats]], Floats],
 ) -> Floats:
     """Variance by the delta method over all parameters, and the modes where they enter."""
-    total: Floats | None = None
-    own = np.zeros(len(etas["cond"]))
-    for key, change in changes.items():
-        if change is None:
-            continue
-        up, down = (value(etas | {key: etas[key] + h}) for h in (STEP, -STEP))
-        slope = (up - down) / (2 * STEP)
-        if not slope.any():
-            continue
-        effect = slope[:, None] * change[0]
-        total = effect if total is None else total + effect
-        own += slope**2 * change[1]
-    if total is None:
-        return own
-    covariance = _parameter_covariance(fit, total.shape[1])
-    return np.asarray(np.maximum(np.einsum("ij,jk,ik->i", total, covariance, total) + own, 0.0))
-
-
-def _parameter_covariance(fit: ComponentsFit, k: int) -> Floats:
-    return np.zeros((k, k)) if fit.whole_vcov is None else np.nan_to_num(fit.whole_vcov)
+    slopes = []
+    for p in fit.predictors:
+        up, down = (value(etas | {p.key: etas[p.key] + h}) for h in (STEP, -STEP))
+        slopes.append((up - down) / (2 * STEP))
+    given = variance_given_parameters(fit, *listed, slopes, average_unseen=False)
+    return variance_of_parameters(fit, changes, [slope[:, np.newaxis] for slope in slopes])[:, 0] + given
 
 
 def _range(fit: ComponentsFit, type: str) -> str:
@@ -239,28 +214,31 @@ def _prediction(
     fit: ComponentsFit,
     rows: dict[str, Rows],
     chosen: dict[str, tuple[NDArray[np.bool_], ...]],
-    changes: dict[str, tuple[Floats, Floats] | None],
+    changes: list[Floats],
     etas: dict[str, Floats],
     weights: Floats,
     level: float,
 ) -> tuple[Floats, Floats]:
     """Limits of a new response: mean and zeros have normal predictors, others are held."""
-    uncertain = [p for p in fit.predictors if p.key in ("cond", "zi") and changes[p.key] is not None]
+    uncertain = [p for p in fit.predictors if p.key in ("cond", "zi") and p.held is None]
     m, d = len(etas["cond"]), len(uncertain)
     predictors = fit.predictors
     numbers = [predictors.index(p) for p in uncertain]
-    left_out = covariance_over_predictors(
-        fit, fit.whole_theta, [rows[p.key] for p in predictors], [chosen[p.key] for p in predictors]
-    )
+    listed = [rows[p.key] for p in predictors], [chosen[p.key] for p in predictors]
+    left_out = covariance_over_predictors(fit, fit.whole_theta, *listed)
     covariance = np.array(left_out[:, numbers][:, :, numbers])
-    for i, p in enumerate(uncertain):
-        for j, q in enumerate(uncertain):
-            one, other = changes[p.key], changes[q.key]
-            assert one is not None
-            assert other is not None
-            between = _parameter_covariance(fit, one[0].shape[1])
-            covariance[:, i, j] += np.einsum("ij,jk,ik->i", one[0], between, other[0])
-        covariance[:, i, i] += changes[p.key][1]  # type: ignore[index]
+
+    def given(*of: int) -> Floats:
+        slopes = [np.full(m, float(c in of)) for c in range(len(predictors))]
+        return variance_given_parameters(fit, *listed, slopes, average_unseen=False)
+
+    between = parameter_covariance(fit)
+    for i, a in enumerate(numbers):
+        for j, b in enumerate(numbers):
+            own = given(a) if i == j else (given(a, b) - given(a) - given(b)) / 2
+            if between is not None:
+                own = own + np.einsum("ij,jk,ik->i", changes[a], between, changes[b])
+            covariance[:, i, j] += own
     values, vectors = np.linalg.eigh(covariance)
     roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     nodes, shares = np.polynomial.hermite_e.hermegauss(NODES)
