@@ -35,7 +35,7 @@ CALLS: list[tuple[Any, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("verb", "call"), CALLS, ids=lambda v: v.__name__ if callable(v) else str(v))
+@pytest.mark.parametrize(("verb", "call"), CALLS, ids=[call["formula"] for _, call in CALLS])
 def test_the_score_is_that_of_a_fit_with_the_curve(verb: Any, call: dict[str, Any]) -> None:
     d = bent(0.15)
     m = verb(data=d, **call)
@@ -48,7 +48,7 @@ def test_the_score_is_that_of_a_fit_with_the_curve(verb: Any, call: dict[str, An
     assert added.information[0, 0] ** -0.5 == pytest.approx(wider.bse["I(x^2)"], rel=0.1)
 
 
-@pytest.mark.parametrize(("verb", "call"), CALLS, ids=lambda v: v.__name__ if callable(v) else str(v))
+@pytest.mark.parametrize(("verb", "call"), CALLS, ids=[call["formula"] for _, call in CALLS])
 def test_a_bend_is_seen(verb: Any, call: dict[str, Any]) -> None:
     m = verb(data=bent(0.6, n=800), **call)
     found = bend(m._fit)
