@@ -48,7 +48,7 @@ NOT_THERE = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Coefficients:
+class NamedCoefficients:
     """Coefficients of a model of several linear predictors, one after the other in the core.
 
     Attributes
@@ -146,7 +146,7 @@ def core_prior(
     design: Design,
     order: TermOrder,
     family: "Family | None",
-    others: Mapping[str, Coefficients] | None = None,
+    others: Mapping[str, NamedCoefficients] | None = None,
 ) -> CorePrior | None:
     """The priors of a design as the core takes them; None without any.
 
@@ -174,7 +174,7 @@ def core_prior(
         if density.relative and not linear:
             raise OptionError(f"prior[{key!r}]: relative=True is for lmer, whose parameters have the unit of sigma.")
         if head == "fixef":
-            own = Coefficients(design.x_names, 0, design.x)
+            own = NamedCoefficients(design.x_names, 0, design.x)
             effects.append(_of_effects(own, key, name, density, named, linear))
         elif head == "cov":
             found = [f for f in design.random if name in ("", f.group) and (name or f.group not in groups)]
@@ -197,7 +197,7 @@ def _no_name(key: str, name: str, known: list[str], what: str) -> str:
     return f"prior[{key!r}]: the model has no {what} {name!r}; it has {', '.join(dict.fromkeys(known))}.{hint}"
 
 
-def _of_others(held: Coefficients | None, key: str, density: Density) -> CoreEffects:
+def _of_others(held: NamedCoefficients | None, key: str, density: Density) -> CoreEffects:
     """Of coefficients of another linear predictor than the first."""
     if held is None:
         raise OptionError(f"prior[{key!r}]: the model has no {NOT_THERE.get(key, 'extra parameter')}.")
@@ -214,7 +214,7 @@ def _of_others(held: Coefficients | None, key: str, density: Density) -> CoreEff
 
 
 def _of_effects(
-    held: Coefficients, key: str, name: str, density: Density, named: set[str], linear: bool
+    held: NamedCoefficients, key: str, name: str, density: Density, named: set[str], linear: bool
 ) -> CoreEffects:
     names = list(held.names)
     if name and name not in names:
@@ -341,14 +341,14 @@ def number_prior(key: str, head: str, density: Density, family: "Family | None")
 
 
 def see_that_priors_fit(
-    design: Design, kept: Sequence[int], n_quad: int = 1, others: Mapping[str, Coefficients] | None = None
+    design: Design, kept: Sequence[int], n_quad: int = 1, others: Mapping[str, NamedCoefficients] | None = None
 ) -> None:
     """Refuse priors of what the model does not have; ``kept`` are the coefficients in use."""
     if not design.priors:
         return
     if n_quad == 0:
         raise OptionError("priors need Laplace's approximation or quadrature; leave out n_quad=0.")
-    blocks = {"fixef": Coefficients(design.x_names, 0), **(others or {})}
+    blocks = {"fixef": NamedCoefficients(design.x_names, 0), **(others or {})}
     for key in {key.partition(":")[0] for key, _ in design.priors} & set(blocks):
         held = blocks[key]
         dropped = [n for j, n in enumerate(held.names) if held.first + j not in kept]

@@ -11,7 +11,7 @@ from ranef.design.record import Design
 from ranef.fit.components.design import Piece
 from ranef.fit.ending.refused_arrays import cannot_be_set_up
 from ranef.fit.order import TermOrder
-from ranef.fit.prior import Coefficients, core_prior
+from ranef.fit.prior import NamedCoefficients, core_prior
 from ranef.fit.refits.row_subset import design_of_rows
 from ranef.fit.row_arguments import core_factors, level_weights, row_weights
 
@@ -73,7 +73,7 @@ class JoinedModel:
         raise NotImplementedError
 
     @property
-    def other_coefficients(self) -> dict[str, Coefficients]:
+    def other_coefficients(self) -> dict[str, NamedCoefficients]:
         """Coefficients beside those of the first predictor, by the keys of their priors."""
         raise NotImplementedError
 
@@ -127,11 +127,11 @@ class WholeModel(JoinedModel):
         return sum(x.shape[1] for x in self.x)
 
     @property
-    def other_coefficients(self) -> dict[str, Coefficients]:
+    def other_coefficients(self) -> dict[str, NamedCoefficients]:
         """Of zeros and dispersion, and of all shape parameters together."""
         ends = np.cumsum([0, *(x.shape[1] for x in self.x)]).tolist()
         out = {
-            key: Coefficients(names, ends[c], self.x[c], key == "disp" and len(names) == 1)
+            key: NamedCoefficients(names, ends[c], self.x[c], key == "disp" and len(names) == 1)
             for c, (key, names) in enumerate(zip(self.keys, self.names, strict=True))
             if key in ("zi", "disp")
         }
@@ -139,7 +139,7 @@ class WholeModel(JoinedModel):
         if shapes:
             # they stand side by side, one column of ones each
             held = tuple(self.keys[c] for c in shapes if self.x[c].shape[1])
-            out["shape"] = Coefficients(held, ends[shapes[0]], None, held in LOGARITHMS)
+            out["shape"] = NamedCoefficients(held, ends[shapes[0]], None, held in LOGARITHMS)
         return out
 
     def with_first(self, x: Floats) -> Self:

@@ -14,7 +14,7 @@ from ranef.fit.components.design import Predictor, together
 from ranef.fit.components.system import JoinedModel
 from ranef.fit.ending.refused_arrays import cannot_be_set_up
 from ranef.fit.order import TermOrder, order_terms
-from ranef.fit.prior import Coefficients, core_prior
+from ranef.fit.prior import NamedCoefficients, core_prior
 from ranef.fit.refits.row_subset import design_of_rows
 from ranef.fit.row_arguments import core_factors, level_weights, row_weights
 
@@ -69,19 +69,19 @@ class OrdinalModel(JoinedModel):
         return sum(self.widths)
 
     @property
-    def other_coefficients(self) -> dict[str, Coefficients]:
+    def other_coefficients(self) -> dict[str, NamedCoefficients]:
         """Threshold parameters, nominal effects and effects on the log scale."""
         assert self.design.response_levels is not None
         names = threshold_map(self.family.threshold, self.design.response_levels).names
         k, first = len(names), self.widths[0]
-        out = {"thresholds": Coefficients(names, first)}
+        out = {"thresholds": NamedCoefficients(names, first)}
         nominal = next((p for p in self.design.parts if p.name == "nominal"), None)
         if nominal is not None:
             held = tuple(f"{a}.{column}" for column in nominal.x_names for a in names)
-            out["nominal"] = Coefficients(held, first + k, np.repeat(nominal.x, k, axis=1))
+            out["nominal"] = NamedCoefficients(held, first + k, np.repeat(nominal.x, k, axis=1))
         if self.scale is not None and self.scale.shape[1]:
             held = self.scale_names
-            out["scale"] = Coefficients(held, first + self.widths[1], self.scale)
+            out["scale"] = NamedCoefficients(held, first + self.widths[1], self.scale)
         return out
 
     def with_first(self, x: Floats) -> Self:
