@@ -121,17 +121,26 @@ def fit_nonlinear(
     if not (np.isfinite(least.sigma) and np.isfinite(least.beta).all()):
         raise DataError(f"the curve cannot be brought near the data from the start: {far_table(design, start.beta)}.")
     _check_slopes(design, least)
-    full = how.method == "linearized"
-    limits = TO_THE_END if full else TO_A_START
-    turns = by_turns(
-        replace(design, priors=()), least.beta, order, control, progress if full else None, threads, limits
-    )
-    if full:
+    if how.method == "linearized":
+        turns = by_turns(design, least.beta, order, control, progress, threads, TO_THE_END)
         return _record_of_turns(design, order, turns, messages, n_threads)
-    fit = turns.fit
-    theta = np.where(np.abs(fit.theta) < LEAST_THETA, 0.0, fit.theta)
-    near = CurveStart(turns.beta, _away_from_zero(order, theta), fit.sigma)
-    return _laplace(design, order, how, near, control, progress, threads, messages)
+    found: list[LmmFit] = []
+    failure: DataError | None = None
+    for limits in TO_A_START:
+        try:
+            turns = by_turns(replace(design, priors=()), least.beta, order, control, None, threads, limits)
+            fit = turns.fit
+            theta = np.where(np.abs(fit.theta) < LEAST_THETA, 0.0, fit.theta)
+            near = CurveStart(turns.beta, _away_from_zero(order, theta), fit.sigma)
+            found.append(_laplace(design, order, how, near, control, progress, threads, messages))
+        except DataError as problem:
+            failure = problem
+            continue
+        if found[-1].convergence.status.ok:
+            break
+    if not found and failure is not None:
+        raise failure
+    return min(found, key=lambda fit: (not fit.convergence.status.ok, fit.objective))
 
 
 def _check_columns(design: Design) -> None:

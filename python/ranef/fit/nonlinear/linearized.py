@@ -50,8 +50,9 @@ class Limits:
     fall: float = LEAST_FALL
 
 
-#: For estimates, and for the start of another approximation.
-TO_THE_END, TO_A_START = Limits(), Limits(2, 1e-3, 1e-3)
+#: For estimates, and for the start of another approximation; where that leads nowhere, for another.
+TO_THE_END = Limits()
+TO_A_START = Limits(1, 1e-3, 1e-2), Limits(4, 1e-3, 1e-3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
