@@ -1,5 +1,7 @@
 """Profiles of fits by the iterative solver, against those of the exact one."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,8 @@ def test_streamed_rows_have_the_same_profile():
     streamed = scale.fit(formula, [{k: v[i::2] for k, v in data.items()} for i in (0, 1)], control=ITERATIVE)
     for a, b in zip(limits(memory), limits(streamed), strict=True):
         np.testing.assert_allclose(b, a, rtol=2e-3, atol=2e-3)
+    with pytest.raises(errors.DataError, match="not kept in copies"):
+        pickle.loads(pickle.dumps(streamed)).profile()
 
 
 def test_curves_within_the_noise_are_refused(monkeypatch):

@@ -351,8 +351,8 @@ class LazySystem(Generic[S]):
         if self._crossed is None:
             if self._design.sums is not None:
                 raise DataError(
-                    "the rows of this model were read in batches and are not kept in copies and files, and variances "
-                    "of random effects and predictions need them; fit it again."
+                    "the rows of this model were read in batches and are not kept in copies and files, and profiles, "
+                    "variances of random effects and predictions need them; fit it again."
                 )
             if self._family is not None:
                 self._crossed = build_crossed_generalized(self._design, self._order, self._family, n_threads)
