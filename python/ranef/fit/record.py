@@ -26,7 +26,7 @@ from ranef.options import Ddf
 
 if TYPE_CHECKING:
     from ranef import _core
-    from ranef.fit.centred_chart import CentredChart
+    from ranef.fit.correlated.centred_chart import CentredChart
     from ranef.fit.iterative.sampled import SampledTests
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.centred_chart import CentredChart
+from ranef.fit.correlated.centred_chart import CentredChart
 
 if TYPE_CHECKING:
     from ranef import _core

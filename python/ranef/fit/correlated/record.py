@@ -14,8 +14,8 @@ from ranef.design.record import Design
 from ranef.design.residual import ResidualRows
 from ranef.errors import DataError, DesignError, OptionError
 from ranef.fit.added import AddedColumns
-from ranef.fit.centred_chart import CentredChart
 from ranef.fit.control import FitControl
+from ranef.fit.correlated.centred_chart import CentredChart
 from ranef.fit.correlated.centred_covariates import centred_covariates
 from ranef.fit.correlated.endless_power import fit_unless_endless
 from ranef.fit.correlated.fixed_point import FixedPoint
