@@ -160,6 +160,13 @@ impl Statistic {
         self.sums.products()
     }
 
+    /// \[X y\]'\[X y\] of every level of the factor whose levels have sums of their own: its
+    /// number, and the lower halves, row by row.
+    fn level_products<'py>(&self, py: Python<'py>) -> Option<(usize, Bound<'py, PyArray1<f64>>)> {
+        let (factor, products) = self.sums.level_products()?;
+        Some((factor, PyArray1::from_vec(py, products)))
+    }
+
     /// Sums in the changed basis: \[X y\]'\[X y\]; Z'Z and Z'\[X y\] of each factor; and of
     /// pairs of factors the numbers of these, starts, levels and blocks.
     fn all_products(&self) -> Option<Products> {

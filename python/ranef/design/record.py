@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ranef.design.known_matrix import LevelRelation
 from ranef.design.level_columns import LevelColumns, written_out
+from ranef.design.level_sums import LevelSums
 from ranef.design.membership import Membership, Places
 from ranef.design.parts import DesignPart
 from ranef.design.structures import kind_of
@@ -83,6 +84,8 @@ class ModelSums:
         In how many of these each variable is missing.
     summary : RowSummary or None
         The columns in the rows that were surveyed.
+    of_levels : LevelSums or None
+        Products over the rows of every level of a grouping factor, where they are kept.
     """
 
     x: ColumnBasis
@@ -96,6 +99,7 @@ class ModelSums:
     n_missing: int = 0
     missing_counts: tuple[tuple[str, int], ...] = ()
     summary: RowSummary | None = None
+    of_levels: LevelSums | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ which their covariance is sigma^2 (`ranef.estimates.fixed_basis`), and given bac
 columns of the model.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.estimates.random_columns import RandomColumns, random_columns, solved_columns
 from ranef.estimates.residuals import residual_values
 from ranef.fit.record import MixedFit
+from ranef.fit.sums.level_products import products_of_sums
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -86,30 +87,62 @@ def without_observations(fit: MixedFit) -> Deletion:
 def without_groups(fit: MixedFit, factor: int) -> Deletion:
     """Leave out every level of a grouping factor (by its number in the core's order) in turn."""
     term = next(t for t, s in zip(fit.terms, fit.order.spans, strict=True) if s.factor == factor)
-    m, p = len(term.levels), len(fit.beta)
     random = random_columns(fit)
     counts, sorter = rows_by_level(term)
-    bounds = np.concatenate([[0], np.cumsum(counts)])
-    rows_of = [sorter[bounds[level] : bounds[level + 1]] for level in range(m)]
+    rows_of = np.split(sorter, np.cumsum(counts)[:-1])
     touched = [np.unique(random.columns[rows]) for rows in rows_of]
     score = residual_values(fit, "response")
     weights = fit.design.weights
-    change, unscaled = np.full((m, p), np.nan), np.full((m, p), np.nan)
-    ratio, drop = np.full(m, np.nan), np.full(m, np.nan)
     basis = fixed_basis(fit)
     assert basis is not None
     x = np.ascontiguousarray(basis.columns(fit.x))
-    coefficients = fit.random_coefficients()
-    for level, (at, part) in enumerate(zip(touched, _parts(fit, touched), strict=True)):
+
+    def removed(level: int, root: Floats) -> tuple[Floats, Floats, float]:
         rows = rows_of[level]
-        w = np.ones(len(rows)) if weights is None else weights[rows]
-        found = _without(_local_rows(random, rows, at, x[rows]), part, coefficients[at], w, score[rows])
+        w, e = np.ones(len(rows)) if weights is None else weights[rows], score[rows]
+        d = _local_rows(random, rows, touched[level], x[rows])
+        weighted = (d * np.sqrt(w)[:, None]) @ root
+        return weighted.T @ weighted, d.T @ (w * e), float(e @ (w * e))
+
+    return _without_sets(fit, basis, touched, counts, removed)
+
+
+def without_summed_groups(fit: MixedFit, factor: int) -> Deletion:
+    """The same for a model of sums that are kept by the levels of the factor."""
+    basis = fixed_basis(fit)
+    assert basis is not None
+    products = products_of_sums(fit, factor, basis.root)
+
+    def removed(level: int, root: Floats) -> tuple[Floats, Floats, float]:
+        squares, pull, rest = products.of(level)
+        return root.T @ squares @ root, pull, rest
+
+    return _without_sets(fit, basis, products.touched(), products.counts, removed)
+
+
+def _without_sets(
+    fit: MixedFit,
+    basis: FixedBasis,
+    touched: list[Ints],
+    counts: Ints,
+    removed: Callable[[int, Floats], tuple[Floats, Floats, float]],
+) -> Deletion:
+    """Leave out sets of rows, of which is known which columns of Z Lambda they touch, and for a
+    root L of the inverse on these and the fixed effects ``L' D'wD L``, ``D'we`` and ``e'we``.
+    """
+    m, p = len(touched), len(fit.beta)
+    change, unscaled = np.full((m, p), np.nan), np.full((m, p), np.nan)
+    ratio, drop = np.full(m, np.nan), np.full(m, np.nan)
+    coefficients = fit.random_coefficients()
+    for i, (at, part) in enumerate(zip(touched, _parts(fit, touched), strict=True)):
+        root = _root(part, coefficients[at])
+        found = _without(root, len(at), *removed(i, root))
         if found is not None:
-            change[level], half, drop[level] = found
-            unscaled[level] = (basis.given(half.T) ** 2).sum(axis=0)
-            ratio[level] = np.exp(np.linalg.slogdet(half @ half.T)[1])
-    sigma = fit.sigma_without(drop, counts.astype(np.intp))
-    return deletion_of(fit, basis, change, unscaled, ratio, sigma, counts.astype(np.intp))
+            change[i], half, drop[i] = found
+            unscaled[i] = (basis.given(half.T) ** 2).sum(axis=0)
+            ratio[i] = np.exp(np.linalg.slogdet(half @ half.T)[1])
+    sigma = fit.sigma_without(drop, counts)
+    return deletion_of(fit, basis, change, unscaled, ratio, sigma, counts)
 
 
 def rows_by_level(term: RandomTerm) -> tuple[Ints, Ints]:
@@ -151,25 +184,15 @@ def _local_rows(random: RandomColumns, rows: Ints, touched: Ints, x: Floats) -> 
     return out
 
 
-def _without(d: Floats, inverse: Floats, g: Floats, w: Floats, e: Floats) -> tuple[Floats, Floats, float] | None:
-    """Leave out rows D with weights w and residuals e; None where an effect has no estimate.
+def _root(inverse: Floats, g: Floats) -> Floats:
+    """A root (t + p, t + p) of the part of ``A^-1`` on some random effects and the fixed effects.
 
     Parameters
     ----------
-    d : (rows, t + p) array
     inverse : (t, t) array
         Of the part of A of the random effects.
     g : (t, p) array
         The same times its part of ``(Z Lambda)' W X``.
-
-    Returns
-    -------
-    change : (p,) array
-        Of the fixed effects.
-    root : (p, t + p) array
-        Of their covariance, divided by sigma.
-    drop : float
-        Fall of the penalised sum of squares.
     """
     t, p = g.shape
     b = np.empty((t + p, t + p))
@@ -177,14 +200,40 @@ def _without(d: Floats, inverse: Floats, g: Floats, w: Floats, e: Floats) -> tup
     b[t:, :t] = -g.T
     b[:t, :t] = inverse + g @ g.T
     b[t:, t:] = np.eye(p)
-    root = np.linalg.cholesky(b)
-    weighted = (d * np.sqrt(w)[:, None]) @ root
-    eigenvalues, vectors = np.linalg.eigh(weighted.T @ weighted)
+    out: Floats = np.linalg.cholesky(b)
+    return out
+
+
+def _without(root: Floats, t: int, inner: Floats, score: Floats, squares: float) -> tuple[Floats, Floats, float] | None:
+    """Leave out rows D with weights w and residuals e; None where an effect has no estimate.
+
+    Parameters
+    ----------
+    root : (t + p, t + p) array
+        A root L of the inverse.
+    t : int
+    inner : (t + p, t + p) array
+        ``L' D'wD L``.
+    score : (t + p,) array
+        ``D'we``.
+    squares : float
+        ``e'we``.
+
+    Returns
+    -------
+    change : (p,) array
+        Of the fixed effects.
+    half : (p, t + p) array
+        A root of their covariance, divided by sigma.
+    drop : float
+        Fall of the penalised sum of squares.
+    """
+    eigenvalues, vectors = np.linalg.eigh(inner)
     if eigenvalues[-1] > LARGEST_EIGENVALUE:
         return None
     half = (root @ vectors) / np.sqrt(1.0 - eigenvalues)
-    pull = half.T @ (d.T @ (w * e))
-    return -half[t:] @ pull, half[t:], float(e @ (w * e) + pull @ pull)
+    pull = half.T @ score
+    return -half[t:] @ pull, half[t:], float(squares + pull @ pull)
 
 
 def deletion_of(

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.diagnostics.correlated_deletion import without_correlated
-from ranef.diagnostics.deletion import Deletion, rows_by_level, without_groups, without_observations
+from ranef.diagnostics.deletion import (
+    Deletion,
+    rows_by_level,
+    without_groups,
+    without_observations,
+    without_summed_groups,
+)
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.rows import padded, row_index
 from ranef.estimates.whitened_rows import blocks_of
@@ -144,7 +150,7 @@ def influence(fit: MixedFit, by: object = None) -> Influence:
     else:
         by = checked_factor(fit, by)
         factor = next(s.factor for s, t in zip(fit.order.spans, fit.terms, strict=True) if t.group == by)
-        found = without_groups(fit, factor)
+        found = without_groups(fit, factor) if fit.design.sums is None else without_summed_groups(fit, factor)
         index = pd.Index(next(t.levels for t in fit.terms if t.group == by), name=by)
 
         def place(values: Floats) -> Floats:

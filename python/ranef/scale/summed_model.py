@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ranef.design.level_sums import LevelSums
 from ranef.design.memory import memory_limit
 from ranef.design.record import Design, random_shape
 from ranef.errors import DesignError
@@ -58,7 +59,19 @@ def summed_design(
         core = core.renumbered(*_moved(before, order, taken))
     assert design.sums is not None
     values = np.frombuffer(core.to_bytes(rounded=True), dtype=np.uint8)
-    return replace(design, sums=replace(design.sums, shape=random_shape(design.random), values=values)), order
+    sums = replace(
+        design.sums, shape=random_shape(design.random), values=values, of_levels=_of_levels(design, order, core)
+    )
+    return replace(design, sums=sums), order
+
+
+def _of_levels(design: Design, order: TermOrder, core: "Statistic") -> LevelSums | None:
+    """The sums of every level of a factor, where they are kept."""
+    found = core.level_products()
+    if found is None:
+        return None
+    term = design.random[order.factors[found[0]][0]]
+    return LevelSums(term.group, found[1].reshape(len(term.levels), -1))
 
 
 def _moved(old: TermOrder, new: TermOrder, taken: list[list[int]]) -> tuple[list[tuple[int, list[int]]], Any]:

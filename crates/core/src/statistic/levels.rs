@@ -7,6 +7,12 @@ use crate::error::CoreError;
 use crate::layout::FactorSpec;
 
 impl Statistic {
+    /// \[X y\]'\[X y\] of every level of the factor whose levels have sums of their own: its
+    /// number, and the lower halves, row by row.
+    pub fn level_products(&self) -> Option<(usize, Vec<f64>)> {
+        self.own.as_ref().map(|own| (own.factor, own.wtw.rounded()))
+    }
+
     /// Leaves out all rows of a level of the factor whose levels have sums of their own. All other
     /// factors are nested in it.
     ///

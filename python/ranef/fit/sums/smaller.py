@@ -41,6 +41,7 @@ def with_some_columns(
         random=tuple(_some(held.random[i], effects) for i, effects in random),
         shape=random_shape(terms),
         values=None,
+        of_levels=None,
     )
     smaller = replace(design, random=tuple(terms), sums=sums)
     after = order_terms(smaller.random)

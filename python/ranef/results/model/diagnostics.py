@@ -235,7 +235,9 @@ class DiagnosticsChapter(RowSourceChapter):
         Of a linear model they are exact for theta held at the estimates of the whole fit, and found
         by downdating, without a refit; sigma is estimated again. Of a generalized one each is an
         exact fit of all parameters without the rows, started from the estimates of the whole, so
-        that single observations of large data take their time.
+        that single observations of large data take their time. A model of sums needs no rows for
+        the factor by whose levels they are kept (`ranef.scale.Statistic`), in which all others are
+        nested.
 
         Parameters
         ----------
