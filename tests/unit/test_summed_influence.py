@@ -8,6 +8,8 @@ import pytest
 
 import ranef
 from ranef import DataError, lmer, scale
+from ranef.data import batches
+from ranef.diagnostics import products_of_batches
 
 pytestmark = pytest.mark.filterwarnings("ignore:singular fit", "ignore:.*REML", "ignore:.*combination", "ignore:.*drop")
 
@@ -84,6 +86,28 @@ def test_groups_are_left_out_as_with_rows(data, formula, by, arguments):
     compare(without_rows(formula, data, by, **arguments), lmer(formula, data, **arguments), by)
 
 
+READ = [
+    ("y ~ x + f + (x | g) + (1 | h)", "g"),
+    ("y ~ x + f + (x | g) + (1 | h)", "h"),
+    ("y ~ z + twice + (1 | g) + (z | h) + (1 | g:c)", "h"),
+    ("y ~ 0 + x + z + (0 + z | g) + (1 | g:c) + (1 | h)", "g:c"),
+    ("y ~ f + (x | g) + (1 | g:c)", "g"),
+]
+
+
+@pytest.mark.parametrize(("formula", "by"), READ)
+@pytest.mark.parametrize("arguments", [{}, {"weights": "w", "offset": "z", "subset": "z < 2"}], ids=["plain", "more"])
+@pytest.mark.parametrize("held", [10**7, 300])
+def test_rows_that_are_read_again(data, tmp_path, monkeypatch, formula, by, arguments, held):
+    """For factors that are crossed, in one reading, and in several of some levels each."""
+    monkeypatch.setattr(batches, "MANY_ROWS", 1)
+    monkeypatch.setattr(products_of_batches, "HELD", held)
+    for i in range(3):
+        data[i::3].to_parquet(tmp_path / f"{i}.parquet", index=False)
+    summed = scale.fit(formula, str(tmp_path), **arguments)
+    compare(summed.with_data(str(tmp_path)), lmer(formula, data, **arguments), by)
+
+
 def test_by_maximum_likelihood_and_where_a_variance_is_zero(data):
     d = data.assign(y=np.random.default_rng(1).normal(size=len(data)))
     for formula in ("y ~ z + (1 | g)", "y ~ z + (x | g) + (1 | g:c)"):
@@ -143,3 +167,16 @@ def test_what_needs_rows_says_so(data):
     plain = scale.fit("y ~ z + (1 | g)", data)
     with pytest.raises(DataError, match=r"needs the rows.*by_level='g'"):
         plain.influence("g")
+
+
+def test_other_rows_and_no_factor_are_refused(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "MANY_ROWS", 1)
+    data.to_parquet(tmp_path / "all.parquet", index=False)
+    data[:900].to_parquet(tmp_path / "fewer.parquet", index=False)
+    formula = "y ~ z + (1 | g) + (1 | h)"
+    with pytest.raises(DataError, match="rows that can be used, and the model was made of"):
+        scale.fit(formula, str(tmp_path / "all.parquet")).with_data(str(tmp_path / "fewer.parquet")).influence("g")
+    iterative = scale.fit(formula, str(tmp_path / "all.parquet"), control={"solver": "iterative"})
+    for m in (iterative, iterative.with_data(str(tmp_path / "all.parquet"))):
+        with pytest.raises(DataError, match="influence of groups"):
+            m.influence("g")

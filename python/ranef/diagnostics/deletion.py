@@ -13,7 +13,7 @@ columns of the model.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from ranef.design.membership import Membership
 from ranef.design.record import RandomTerm
 from ranef.diagnostics.leverage import remaining
+from ranef.diagnostics.products_of_batches import Batches, products_of_batches
 from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.estimates.random_columns import RandomColumns, random_columns, solved_columns
 from ranef.estimates.residuals import residual_values
 from ranef.fit.record import MixedFit
-from ranef.fit.sums.level_products import products_of_sums
+from ranef.fit.sums.level_products import LevelProducts, products_of_sums
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -104,25 +105,34 @@ def without_groups(fit: MixedFit, factor: int) -> Deletion:
         weighted = (d * np.sqrt(w)[:, None]) @ root
         return weighted.T @ weighted, d.T @ (w * e), float(e @ (w * e))
 
-    return _without_sets(fit, basis, touched, counts, removed)
+    return _without_sets(fit, basis, fit.random_coefficients(), touched, counts, removed)
 
 
-def without_summed_groups(fit: MixedFit, factor: int) -> Deletion:
-    """The same for a model of sums that are kept by the levels of the factor."""
+def without_summed_groups(fit: MixedFit, factor: int, batches: Batches | None = None) -> Deletion:
+    """The same for a model of sums that are kept by the levels of the factor, or whose rows are
+    read in batches.
+    """
+    coefficients = fit.random_coefficients()  # of a factor, or an error that says that there is none
     basis = fixed_basis(fit)
     assert basis is not None
-    products = products_of_sums(fit, factor, basis.root)
+    if batches is None:
+        return _without_products(fit, basis, coefficients, products_of_sums(fit, factor, basis.root))
+    found = [_without_products(fit, basis, coefficients, p) for p in products_of_batches(fit, factor, basis, batches)]
+    return Deletion(*(np.concatenate([getattr(d, f.name) for d in found]) for f in fields(Deletion)))
 
+
+def _without_products(fit: MixedFit, basis: FixedBasis, coefficients: Floats, products: LevelProducts) -> Deletion:
     def removed(level: int, root: Floats) -> tuple[Floats, Floats, float]:
         squares, pull, rest = products.of(level)
         return root.T @ squares @ root, pull, rest
 
-    return _without_sets(fit, basis, products.touched(), products.counts, removed)
+    return _without_sets(fit, basis, coefficients, products.touched(), products.counts, removed)
 
 
 def _without_sets(
     fit: MixedFit,
     basis: FixedBasis,
+    coefficients: Floats,
     touched: list[Ints],
     counts: Ints,
     removed: Callable[[int, Floats], tuple[Floats, Floats, float]],
@@ -133,7 +143,6 @@ def _without_sets(
     m, p = len(touched), len(fit.beta)
     change, unscaled = np.full((m, p), np.nan), np.full((m, p), np.nan)
     ratio, drop = np.full(m, np.nan), np.full(m, np.nan)
-    coefficients = fit.random_coefficients()
     for i, (at, part) in enumerate(zip(touched, _parts(fit, touched), strict=True)):
         root = _root(part, coefficients[at])
         found = _without(root, len(at), *removed(i, root))

@@ -15,6 +15,7 @@ from ranef.diagnostics.deletion import (
     without_observations,
     without_summed_groups,
 )
+from ranef.diagnostics.products_of_batches import Batches
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.rows import padded, row_index
 from ranef.estimates.whitened_rows import blocks_of
@@ -124,7 +125,7 @@ class Influence:
         return pd.DataFrame(values, index=self.index, columns=pd.Index(self.names))
 
 
-def influence(fit: MixedFit, by: object = None) -> Influence:
+def influence(fit: MixedFit, by: object = None, batches: Batches | None = None) -> Influence:
     """Leave out every observation, or every level of a grouping factor of the model, in turn.
 
     Parameters
@@ -132,6 +133,8 @@ def influence(fit: MixedFit, by: object = None) -> Influence:
     fit : MixedFit
     by : str, optional
         A grouping factor of the model.
+    batches : callable, optional
+        Gives the rows of a model of sums, from the start, in fits that stand for some of them.
     """
     import pandas as pd
 
@@ -150,7 +153,8 @@ def influence(fit: MixedFit, by: object = None) -> Influence:
     else:
         by = checked_factor(fit, by)
         factor = next(s.factor for s, t in zip(fit.order.spans, fit.terms, strict=True) if t.group == by)
-        found = without_groups(fit, factor) if fit.design.sums is None else without_summed_groups(fit, factor)
+        summed = fit.design.sums is not None
+        found = without_summed_groups(fit, factor, batches) if summed else without_groups(fit, factor)
         index = pd.Index(next(t.levels for t in fit.terms if t.group == by), name=by)
 
         def place(values: Floats) -> Floats:

@@ -2,7 +2,8 @@
 of a linear model is made of, and of its residuals.
 
 They are what is left out of the normal equations with a level. Models of sums have them where the
-sums are kept by level and all other factors are nested in that one.
+sums are kept by level and all other factors are nested in that one; for other factors the rows are
+read (`ranef.diagnostics.products_of_batches`).
 """
 
 from dataclasses import dataclass
@@ -238,6 +239,13 @@ def _coefficients(fit: MixedFit, root: Floats) -> tuple[Floats, Floats]:
     return np.vstack([given @ root, np.zeros(root.shape[1])]), to_e
 
 
+def _levels_beside(factor: int, other: int, cells: Any, f: _FactorSums) -> tuple[Ints, Ints]:
+    """Pairs of levels of two factors that have rows together."""
+    (a, _), begin, level, _ = next(c for c in cells if c[0] in ((factor, other), (other, factor)))
+    first, second = np.repeat(np.arange(f.levels[a]), np.diff(begin)), np.array(level, dtype=np.intp)
+    return (first, second) if a == factor else (second, first)
+
+
 def _owners(fit: MixedFit, factor: int, cells: Any, f: _FactorSums) -> Ints:
     """The level of the factor in which every random effect has its rows."""
     groups = [fit.design.random[members[0]].group for members in fit.order.factors]
@@ -246,9 +254,7 @@ def _owners(fit: MixedFit, factor: int, cells: Any, f: _FactorSums) -> Ints:
         if other == factor:
             owner = np.arange(levels)
         else:
-            (a, _), begin, level, _ = next(c for c in cells if c[0] in ((factor, other), (other, factor)))
-            first, second = np.repeat(np.arange(f.levels[a]), np.diff(begin)), np.array(level, dtype=np.intp)
-            mine, its = (first, second) if a == factor else (second, first)
+            mine, its = _levels_beside(factor, other, cells, f)
             if len(its) != levels:
                 raise DataError(
                     f"{groups[other]!r} is crossed with {groups[factor]!r}, so that what is left without a level of it "
@@ -258,3 +264,39 @@ def _owners(fit: MixedFit, factor: int, cells: Any, f: _FactorSums) -> Ints:
             owner[its] = mine
         out.append(np.repeat(owner, size))
     return np.concatenate(out).astype(np.intp)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LevelsTogether:
+    """Which columns of Z Lambda the rows of every level of a factor touch.
+
+    Attributes
+    ----------
+    counts : (m,) array
+        Rows of every level.
+    width : int
+        Columns of Z Lambda.
+    sizes : tuple of int
+        Effects of a level of every factor of the core.
+    columns : list of (level, column)
+        For every factor of the core two arrays, of which each pair is there once.
+    """
+
+    counts: Ints
+    width: int
+    sizes: tuple[int, ...]
+    columns: list[tuple[Ints, Ints]]
+
+
+def levels_together(fit: MixedFit, factor: int) -> LevelsTogether:
+    """What the rows of every level of a factor touch, from the sums of a fit."""
+    core, f = sums_of(fit.design, fit.order), _factors_of(fit)
+    found = core.all_products()
+    assert found is not None
+    columns = []
+    for other, (levels, size, start) in enumerate(zip(f.levels, f.sizes, f.starts, strict=True)):
+        mine = its = np.arange(levels)
+        if other != factor:
+            mine, its = _levels_beside(factor, other, found[3], f)
+        columns.append((np.repeat(mine, size), (start + size * its[:, None] + np.arange(size)).ravel()))
+    return LevelsTogether(np.array(core.counts(factor), dtype=np.intp), len(f.effects), f.sizes, columns)

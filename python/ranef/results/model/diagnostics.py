@@ -237,7 +237,7 @@ class DiagnosticsChapter(RowSourceChapter):
         exact fit of all parameters without the rows, started from the estimates of the whole, so
         that single observations of large data take their time. A model of sums needs no rows for
         the factor by whose levels they are kept (`ranef.scale.Statistic`), in which all others are
-        nested.
+        nested; otherwise ``with_data`` gives them, which are read once more where they are many.
 
         Parameters
         ----------
@@ -277,7 +277,8 @@ class DiagnosticsChapter(RowSourceChapter):
                 )
             from ranef.diagnostics.influence import influence
 
-            return influence(fit, by)
+            read = None if self._sources is None else lambda: (part for _, part in self._batches())
+            return influence(fit, by, read)
         from ranef.diagnostics.refit_influence import refit_influence
 
         with reported(progress, "fits") as show:

@@ -42,7 +42,8 @@ class RowSourceChapter(FittedModel):
         With up to a million rows, and with a frame, the model has its rows in memory and can do
         what any model can. A larger source is read in batches for every answer that is one number a
         row: ``fittedvalues``, ``resid``, ``residuals``, ``linear_predictor``, ``hatvalues``,
-        ``rstudent``, ``cooks_distance``, ``predict()`` and ``augment_to``.
+        ``rstudent``, ``cooks_distance``, ``predict()`` and ``augment_to``, and for ``influence`` of
+        groups of a linear model.
 
         Parameters
         ----------
