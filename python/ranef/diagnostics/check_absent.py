@@ -1,6 +1,6 @@
 """What stands on the diagnostic panel for pictures of rows that a model does not have."""
 
-from ranef.design.record import NO_ROWS
+from ranef.design.model_sums import NO_ROWS
 from ranef.diagnostics.check_part import CheckPart, Finding
 
 

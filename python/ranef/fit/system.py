@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ranef.design.checks import FEW_COLUMNS, check_core_memory
 from ranef.design.level_columns import LevelColumns
-from ranef.design.record import ColumnBasis, Design, no_rows, random_shape
+from ranef.design.model_sums import ColumnBasis, no_rows
+from ranef.design.record import Design, random_shape
 from ranef.errors import DataError, RanefError
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family

@@ -13,7 +13,8 @@ from ranef.data.table import Table
 from ranef.design.build import DesignBuilder
 from ranef.design.coding_rules import CodingRules
 from ranef.design.evaluate import State
-from ranef.design.record import ColumnBasis, Design, ModelSums, random_shape
+from ranef.design.model_sums import ColumnBasis, ModelSums
+from ranef.design.record import Design, random_shape
 from ranef.design.shared_effects import shared_effects
 from ranef.errors import DesignError, OptionError
 from ranef.fit.ending.unidentified import unidentified_effects

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ranef.design.level_sums import LevelSums
 from ranef.design.memory import memory_limit
+from ranef.design.model_sums import LevelSums
 from ranef.design.record import Design, random_shape
 from ranef.errors import DesignError
 from ranef.fit.control import parse_control

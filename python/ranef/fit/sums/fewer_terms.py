@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ranef.design.coding import Layout
 from ranef.design.curve_rows import CurveRows
 from ranef.design.curve_terms import curve_effects, curve_reductions, without_curve_term
+from ranef.design.model_sums import no_rows
 from ranef.design.recoding import recoding, shorter_layout
-from ranef.design.record import Design, RandomTerm, no_rows
+from ranef.design.record import Design, RandomTerm
 from ranef.fit.sums.smaller import with_some_columns
 
 Floats = NDArray[np.float64]

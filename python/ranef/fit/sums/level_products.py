@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.record import NO_ROWS, ColumnBasis
+from ranef.design.model_sums import NO_ROWS, ColumnBasis
 from ranef.errors import DataError
 from ranef.fit.record import MixedFit
 from ranef.fit.system import sums_of

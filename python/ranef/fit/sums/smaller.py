@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ranef.design.record import ColumnBasis, Design, RandomTerm, no_rows, random_shape
+from ranef.design.model_sums import ColumnBasis, no_rows
+from ranef.design.record import Design, RandomTerm, random_shape
 from ranef.fit.order import order_terms
 from ranef.fit.system import sums_of
 

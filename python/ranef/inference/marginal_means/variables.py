@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ranef.data.table import Table
 from ranef.design.encoder import ARRAY
-from ranef.design.record import no_rows
+from ranef.design.model_sums import no_rows
 from ranef.design.rows import argument_names
 from ranef.design.summarised import ColumnSummary, RowSummary, made_factors
 from ranef.design.values import Factor, Logical, from_column

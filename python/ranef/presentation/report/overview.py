@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.record import NO_ROWS, RandomTerm
+from ranef.design.model_sums import NO_ROWS
+from ranef.design.record import RandomTerm
 from ranef.fit.record import MixedFit
 from ranef.presentation.document import Grid
 from ranef.presentation.report.category_words import category_grid
