@@ -55,10 +55,9 @@ impl CrossedRows {
         py.detach(|| own.update(&rows)).map_err(to_python)
     }
 
-    /// \[X y\]'\[X y\] in the changed basis, row by row.
+    /// \[X y\]'\[X y\] in the basis as it was given, row by row.
     fn products(&self) -> Vec<f64> {
-        let sums = self.rows.as_ref().and_then(|r| r.sums.clone());
-        sums.map_or_else(Vec::new, |s| s.finish().wtw)
+        self.rows.as_ref().map_or_else(Vec::new, Gathered::products)
     }
 
     /// The system that is fitted; takes the rows.

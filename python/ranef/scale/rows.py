@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
+from ranef.errors import DataError, RanefError
 from ranef.fit.control import FitControl
 from ranef.fit.linear import LmmFit, finished, fit_sampled
 from ranef.fit.order import TermOrder
@@ -49,7 +50,15 @@ class KeptRows(Statistic):
         order: TermOrder,
     ) -> LmmFit:
         threads = threads_of_fit(self.n, n_threads)
-        system = self._core.system(threads)
+        try:
+            system = self._core.system(threads)
+        except ValueError as problem:
+            if isinstance(problem, RanefError):
+                raise
+            raise DataError(
+                f"the model cannot be set up from rows in batches: {problem}. Data in memory may do, or leave out what "
+                "is nearly a combination of other effects."
+            ) from None
         return fit_sampled(design, order, reml, start, control, (show, threads, n_threads), system)
 
 

@@ -3,7 +3,7 @@
 use super::graph::{Effect, Graph, Numbers, Part};
 use super::packed::{Column, Run, RUN};
 use crate::basis::Basis;
-use crate::crossprod::{transformed_w, Crossprod, CHUNK};
+use crate::crossprod::{settle_rank, transformed_w, Crossprod, CHUNK};
 use crate::error::CoreError;
 use crate::layout::FactorSpec;
 use crate::memory::room_for;
@@ -23,6 +23,8 @@ pub struct Gathered {
     pub specs: Vec<FactorSpec>,
     /// Products of \[X y\].
     pub sums: Option<Crossprod>,
+    /// The basis as it was given, with the products in it, where the first rows changed it.
+    given: Option<(Basis, Crossprod)>,
     /// Z'W\[X y\] of both halves.
     pub ztw: [Vec<f64>; 2],
     squares: [Vec<f64>; 2],
@@ -93,6 +95,7 @@ impl Gathered {
             same: vec![true; effects * effects],
             runs: Vec::new(),
             sums: None,
+            given: None,
             basis,
             specs,
             layout,
@@ -123,14 +126,13 @@ impl Gathered {
         let per_row = self.specs.len() as f64 + f64::from(u8::from(rows.weights.is_some()));
         room_for(per_row * n as f64, || format!("the levels of {n} rows"))?;
         let fixed = Rows { x: rows.x.clone(), y: rows.y, weights: rows.weights, factors: Vec::new() };
-        for start in (0..n).step_by(CHUNK) {
-            not_stopped()?;
-            let end = (start + CHUNK).min(n);
-            let part = Crossprod::of_chunk(&fixed, &self.basis, (&fixed.independent(), &[]), start..end);
-            self.sums = Some(match self.sums.take() {
-                Some(sums) => sums.merge(part),
-                None => part,
-            });
+        let first = self.sums.is_none();
+        self.sums = Some(added(self.sums.take(), &fixed, &self.basis)?);
+        if first {
+            self.settle(&fixed)?;
+        } else if let Some((basis, sums)) = self.given.take() {
+            let sums = added(Some(sums), &fixed, &basis)?;
+            self.given = Some((basis, sums));
         }
         self.add_products(rows, &fixed)?;
         rows.factors[self.layout.eliminated].codes.iter().for_each(|&c| self.counts[c as usize] += 1);
@@ -146,6 +148,27 @@ impl Gathered {
             self.runs.push(Run::of(rows, from..(from + RUN).min(n), self.layout.eliminated));
         }
         Ok(())
+    }
+
+    /// Changes the basis by the first rows where columns of X nearly depend on each other there:
+    /// products in the basis as given do not have the digits that tell them apart.
+    fn settle(&mut self, fixed: &Rows<'_>) -> Result<(), CoreError> {
+        let products = self.sums.clone().expect("there are rows").finish();
+        let mut basis = self.basis.clone();
+        let changed = basis.x_diagonal && settle_rank(fixed, &mut basis, &products.wtw, products.pw)?;
+        // a column that says nothing here may do so in other rows
+        if changed && basis.p() == self.basis.p() {
+            let given = std::mem::replace(&mut self.basis, basis);
+            let sums = added(None, fixed, &self.basis)?;
+            self.given = self.sums.replace(sums).map(|before| (given, before));
+        }
+        Ok(())
+    }
+
+    /// \[X y\]'\[X y\] in the basis as it was given, row by row.
+    pub fn products(&self) -> Vec<f64> {
+        let sums = self.given.as_ref().map(|g| &g.1).or(self.sums.as_ref());
+        sums.map_or_else(Vec::new, |s| s.clone().finish().wtw)
     }
 
     /// Adds to the products of the random effects.
@@ -291,6 +314,21 @@ impl Gathered {
             .collect();
         (columns, kept)
     }
+}
+
+/// Products of \[X y\] with those of further rows.
+fn added(sums: Option<Crossprod>, fixed: &Rows<'_>, basis: &Basis) -> Result<Crossprod, CoreError> {
+    let mut sums = sums;
+    for start in (0..fixed.n()).step_by(CHUNK) {
+        not_stopped()?;
+        let end = (start + CHUNK).min(fixed.n());
+        let part = Crossprod::of_chunk(fixed, basis, (&fixed.independent(), &[]), start..end);
+        sums = Some(match sums {
+            Some(sums) => sums.merge(part),
+            None => part,
+        });
+    }
+    sums.ok_or_else(|| CoreError::Shape("there are no rows".into()))
 }
 
 /// Vectors of the reduced system that are held at once beside those of the right sides.

@@ -78,14 +78,16 @@ impl Crossed {
     /// Of rows that came in batches. Columns of X that depend on earlier ones are left out.
     ///
     /// # Errors
-    /// As [`Crossed::new`], and columns of X that nearly depend on each other.
+    /// As [`Crossed::new`], and columns of X that nearly depend on each other, though not so in
+    /// the first rows, or that the first rows do not tell apart.
     pub fn of_gathered(mut gathered: Gathered, n_threads: usize) -> Result<Self, CoreError> {
         let g = gathered.sorted()?;
         let Gathered { mut basis, specs, sums, mut ztw, .. } = gathered;
         let mut cp = sums.ok_or_else(|| CoreError::Shape("there are no rows".into()))?.finish();
         cp.check()?;
-        if basis.x_diagonal && !well_conditioned(&cp.wtw, basis.p(), cp.pw) {
-            let Some(kept) = independent_columns(&cp.wtw, basis.p(), cp.pw) else {
+        if !well_conditioned(&cp.wtw, basis.p(), cp.pw) {
+            let kept = independent_columns(&cp.wtw, basis.p(), cp.pw).filter(|_| basis.x_diagonal);
+            let Some(kept) = kept else {
                 let what = "the columns of the fixed effects nearly depend on each other, and sums over the rows do \
                             not tell whether they do";
                 return Err(CoreError::Degenerate(what.into()));
