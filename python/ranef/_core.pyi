@@ -806,7 +806,7 @@ def curve_system(
 ) -> GlmmSystem:
     """Normal responses around a curve of P parameters; predictor P is log sigma. Columns of x
     belong to ``predictors``, effects of each factor to those in ``of``; ``start`` is (P + 1, n),
-    ``spread`` has standard deviations of random effects, for starts of the core's own.
+    ``spread`` has sizes of the parameters, in which a search steps.
     """
 
 class GlmmSystem:

@@ -172,6 +172,9 @@ def glmer(
     >>> round(m.update(n_quad=25).llf, 4)
     -91.9834
     """
+    for ours, own, other in (("zi_formula", zi_formula, ziformula), ("disp_formula", disp_formula, dispformula)):
+        if own is not None and other is not None and own != other:
+            raise OptionError(f"{ours}={own!r} and {ours.replace('_', '')}={other!r} disagree; give one of them.")
     zi = part_formula("zi_formula", zi_formula if ziformula is None else ziformula)
     if zi is None and zi_formula is None and ziformula is None and has_zero_part(family):
         zi = "~ 1"

@@ -464,7 +464,7 @@ class DesignBuilder:
         if bar.members is not None:
             factors = [self.groups[label] for label in bar.group]
             weights = [self.weights_of_members[v.label] for v in bar.members.weights]
-            levels = all_levels(factors, weights)
+            levels = all_levels(factors, weights, bar)
             (members, _), _, _ = members_of_rows(factors, weights, levels)
             return None, Grouping(bar.grouping, levels, (levels,) * len(factors)), members, None
         if bar.group not in self.grouped:

@@ -9,6 +9,7 @@ Quaas 1976).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,15 @@ def _read(name: str, value: Any) -> KnownMatrix:
         return _matrix(what, _dense(what, matrix), [str(v) for v in names])
     if isinstance(value, np.ndarray) or hasattr(value, "tocsr"):
         raise DataError(f"{what} has no names of its levels; give a data frame with them, or the pair (matrix, names).")
-    table = Table.from_data(value)
+    if isinstance(value, str | Path):
+        raise ArgumentTypeError(f"{what} is a text; read the matrix or the pedigree from its file and give a frame.")
+    try:
+        table = Table.from_data(value)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(
+            f"{what} should be a data frame with the names of the levels, a pair (matrix, names), or a pedigree with "
+            f"three columns; this is of type {type(value).__name__}."
+        ) from None
     columns = [str(c) for c in table.names]
     n, index = table.n_rows, getattr(value, "index", None)
     if n == len(columns) and index is not None and [str(v) for v in index] == columns:
@@ -159,10 +168,13 @@ def _dense(what: str, matrix: Any) -> Floats:
             needed,
             room,
         )
+    values = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
     try:
-        return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=np.float64)
+        if values.dtype.kind == "c":
+            raise TypeError
+        return values.astype(np.float64)
     except (TypeError, ValueError):
-        raise DataError(f"{what} holds something else than numbers.") from None
+        raise DataError(f"{what} holds something else than real numbers.") from None
 
 
 def _matrix(what: str, matrix: Floats, names: list[str]) -> KnownMatrix:
@@ -174,6 +186,8 @@ def _matrix(what: str, matrix: Floats, names: list[str]) -> KnownMatrix:
     if not np.isfinite(matrix).all():
         raise DataError(f"{what} has values that are missing or not finite.")
     size = np.abs(np.diagonal(matrix)).max(initial=0.0)
+    if size == 0.0:
+        raise DataError(f"{what} has zeros on the diagonal only, so that its levels have no variance.")
     far = np.abs(matrix - matrix.T)
     if far.max(initial=0.0) > ASYMMETRIC * size:
         i, j = np.unravel_index(int(far.argmax()), far.shape)

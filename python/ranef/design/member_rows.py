@@ -11,21 +11,36 @@ from ranef.data.labels import as_objects
 from ranef.design.known_matrix import LevelRelation
 from ranef.design.membership import Membership
 from ranef.design.values import Factor, Mask, map_levels
+from ranef.errors import DataError
+from ranef.formula.random import RandomExpr
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 
 
-def all_levels(factors: Sequence[Factor], weights: Sequence[Floats]) -> NDArray[np.object_]:
+def all_levels(factors: Sequence[Factor], weights: Sequence[Floats], bar: RandomExpr) -> NDArray[np.object_]:
     """The levels of several columns that occur with a weight: in the order of the columns if they
     have the same, else sorted, numbers by value.
+
+    Raises
+    ------
+    DataError
+        When a weight is infinite, or no row has a member; ``bar`` is named.
     """
+    for given in weights:
+        if np.isinf(given).any():
+            row = int(np.flatnonzero(np.isinf(given))[0])
+            raise DataError(f"a weight in ({bar.text}) is infinite in row {row}.")
     used: dict[str, None] = {}
     for j, factor in enumerate(factors):
         there = factor.codes >= 0
         if weights:
             there &= weights[j] != 0
         used |= dict.fromkeys(factor.levels[np.unique(factor.codes[there])].tolist())
+    if not used:
+        raise DataError(
+            f"no row has a member in ({bar.text}): the levels are missing, or their weights zero, in all rows."
+        )
     first = factors[0].levels.tolist()
     if all(f.levels.tolist() == first for f in factors[1:]):
         return as_objects([v for v in first if v in used])

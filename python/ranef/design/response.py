@@ -35,7 +35,7 @@ def response_values(
                 "Convert it with pandas.to_numeric if it should be numeric; for two categories use glmer with "
                 "family='binomial'."
             )
-            raise DataError(f"the response {name!r} is {what}, and a linear mixed model needs numbers. {advice}")
+            raise DataError(f"the response {name!r} is {what}, and this model needs numbers. {advice}")
         factor = drop_unused(value)[0]
         if len(factor.levels) != 2:
             raise DataError(

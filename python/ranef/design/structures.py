@@ -103,15 +103,19 @@ def at_positions(structure: str, levels: Sequence[str]) -> str:
     """
     name, *options = structure.split(":")
     values = [part for level in levels for part in level.split(",")]
-    try:
-        finite = all(math.isfinite(float(v)) for v in values)
-    except ValueError:
-        finite = False
-    if not finite:
+    wrong = next((level for level in levels if not _are_finite(level)), None)
+    if wrong is not None:
         raise DesignError(
-            f"the coordinates in {name}() must be numbers, not such as {levels[0]!r}; of a factor with levels in "
-            "equal steps use ar1()."
+            f"the coordinates in {name}() must be numbers, and finite, not such as {wrong!r}; of a factor with levels "
+            "in equal steps use ar1()."
         )
     if len(levels) < 2:
         raise DesignError(f"the effects of {name}() are at one position only, so that no correlation can be seen.")
     return ":".join((name, str(len(values) // len(levels)), ",".join(values), *options))
+
+
+def _are_finite(level: str) -> bool:
+    try:
+        return all(math.isfinite(float(v)) for v in level.split(","))
+    except ValueError:
+        return False

@@ -31,6 +31,11 @@ class DrawnResponses:
     sigma: float
     response_kind: Kind
 
+    @property
+    def theta_is_relative(self) -> bool:
+        """Whether theta of the replicates holds standard deviations divided by sigma."""
+        return False
+
     def draw(self, generator: np.random.Generator, means: Floats, weights: Floats | None = None) -> Floats:
         """Draw responses (n,) with these means (n,), in the form that the design keeps; weights
         (n,) are those of the fit unless others are given.

@@ -26,6 +26,7 @@ from ranef.fit.pseudo_likelihood import beside_generalized
 from ranef.fit.quadrature import check_quadrature
 from ranef.fit.record import MixedFit
 from ranef.fit.start import Start
+from ranef.fit.starts_of_effects import smaller_starts, start_in_units_of_rows
 from ranef.fit.system import LazySystem, build_generalized_system
 from ranef.fit.threads import threads_of_fit
 from ranef.options import Ddf
@@ -357,19 +358,29 @@ def fit_glmm(
     n, p = len(design.y), len(system.kept)
     if n < p:
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs at least as many rows.")
-    theta = None if start.theta is None else np.ascontiguousarray(start.theta[order.core_of_theta])
-    found = system.fit(
-        likelihood.n_quad,
-        likelihood.curvature,
-        theta,
-        start.beta,
-        start.dispersion,
-        family.fixed_dispersion,
-        control.max_evaluations,
-        control.tolerance,
-        threads,
-        progress,
-    )
+
+    def fitted_from(theta: Floats | None) -> "GeneralizedFit":
+        return system.fit(
+            likelihood.n_quad,
+            likelihood.curvature,
+            None if theta is None else np.ascontiguousarray(theta[order.core_of_theta]),
+            start.beta,
+            start.dispersion,
+            family.fixed_dispersion,
+            control.max_evaluations,
+            control.tolerance,
+            threads,
+            progress,
+        )
+
+    found = fitted_from(start_in_units_of_rows(design, order) if start.theta is None else start.theta)
+    for theta in smaller_starts(order) if start.theta is None else ():
+        if found.ending.status == "converged" and not found.ending.singular:
+            break
+        again = fitted_from(theta)
+        before += found.ending.evaluations
+        if again.solution is not None and not again.ending.objective >= found.ending.objective:
+            found = again
     lazy = LazySystem(design, order, family, system)
     return record_of(design, order, likelihood, lazy, found, n_threads, before)
 

@@ -134,6 +134,11 @@ class LmmFit(LinearSolverAnswers, MixedFit):
         return self.ml_deviance, self.reml_criterion
 
     @property
+    def theta_is_relative(self) -> bool:
+        """Divided by sigma."""
+        return True
+
+    @property
     def random_scale(self) -> float:
         """Sigma."""
         return self.sigma

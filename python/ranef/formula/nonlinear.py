@@ -11,6 +11,7 @@ from ranef.formula.deparse import deparse
 from ranef.formula.formula import Formula, parse_formula
 from ranef.formula.parser import parse_expression
 from ranef.formula.random import random_terms
+from ranef.formula.shared_levels import KNOWN
 from ranef.formula.syntax import Binary, Call, Expr, Name, Number, Unary, is_bar, without_parens
 from ranef.formula.terms import Variable
 from ranef.formula.tokens import fail
@@ -133,6 +134,8 @@ def _third_part(node: Expr, text: str) -> list[tuple[tuple[str, ...], str, tuple
     out: list[tuple[tuple[str, ...], str, tuple[int, int]]] = []
     for part in _added(node):
         structured = isinstance(part, Call) and part.function in STRUCTURES
+        if isinstance(part, Call) and part.function == KNOWN:
+            fail("known() is for models of one linear predictor: lmer() and glmer() fit it.", text, *part.span)
         if not structured and not is_bar(without_parens(part)):
             fail(
                 "the third part of a nonlinear formula holds random terms such as (Asym + xmid | id); fixed effects on "

@@ -135,6 +135,13 @@ def is_positioned(structure: str) -> bool:
     return structure.partition(":")[0] in POSITIONED
 
 
+_OF_LEVELS = {
+    "known": "known() stands around a plain random-effects term and the name of a matrix, as known(1 | id, A).",
+    "mm": "mm() stands alone to the right of a bar, as (1 | mm(t1, t2)), and its factor is neither nested nor crossed.",
+}
+"""What has its place in a random-effects term, and what to say of it elsewhere."""
+
+
 _NAMED_FREELY = ("cbind", "c")
 
 
@@ -156,6 +163,8 @@ def check_calls(node: Expr, text: str) -> None:
 def unknown_function(call: Call, text: str) -> None:
     """Raise the error for a function that does not exist."""
     name = call.function
+    if name in _OF_LEVELS:
+        fail(_OF_LEVELS[name], text, *call.function_span)
     close = difflib.get_close_matches(name, SIGNATURES, n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(f'{c}()' for c in close)}?" if close else ""
     advice = "" if close else " Compute it as a column of the data and use the column's name."

@@ -1,14 +1,17 @@
 """R's glmmTMB: models of one linear predictor and of several, in both directions."""
 
+import re
 from collections.abc import Mapping
 
 from ranef.design.record import Design
+from ranef.design.structures import kind_of
 from ranef.errors import TranslationError
 from ranef.families.family import Family
 from ranef.families.names import parse_family
 from ranef.formula import parse_expression, parse_formula
 from ranef.formula.deparse import deparse
 from ranef.formula.syntax import Call, Expr, String, without_parens
+from ranef.formula.vocabulary import is_positioned
 from ranef.translation.codings import column_codings, formula_in_r
 from ranef.translation.composition import Reading, quoted
 from ranef.translation.description import ModelDescription
@@ -20,6 +23,7 @@ from ranef.translation.r_code import (
     contrasts_of,
     data_of,
     find_call,
+    is_null,
     one_sided,
     read_rows,
     require_formula,
@@ -54,6 +58,15 @@ _FAMILIES = {
 #: The links that these have where none is given.
 _LINKS = {"binomial": "logit", "beta_family": "logit", "betabinomial": "logit", "ordbeta": "logit"}
 _LINKS |= {"gaussian": "identity", "t_family": "identity", "skewnormal": "identity", "Gamma": "inverse"}
+
+#: Structures with an argument ``hom`` here.
+_HOMOGENEOUS = {
+    "homogeneous_diagonal": "homdiag",
+    "homogeneous_compound_symmetry": "homcs",
+    "homogeneous_toeplitz": "homtoep",
+    "heterogeneous_ar1": "hetar1",
+}
+_POSITIONS = re.compile(r"numFactor\(([^()]*)\)")
 
 
 def write_parts(
@@ -109,7 +122,7 @@ def write_parts(
             raise TranslationError(
                 LANGUAGE, f"({shared.text})", "random effects are not correlated across its linear predictors."
             )
-        written[name] = formula_in_r(text)
+        written[name] = _with_structures(formula_in_r(text))
     given = {name: value for name, value in given_arguments.items() if name != "data" and value is not None}
     # a response of trials has its trials as weights there, too
     options = [
@@ -141,6 +154,28 @@ def _family(family: Family, formulas: Mapping[str, str | None]) -> str:
     return f"{name}{call}" if family.link == default else f'{name}(link = "{family.link}")'
 
 
+def _with_structures(formula: str) -> str:
+    """A formula with the structures of its random effects as they are called there."""
+    for bar in sorted(parse_formula(formula).random, key=lambda bar: bar.span, reverse=True):
+        name, *options = bar.structure.split(":")
+        if is_positioned(name):
+            if options:
+                raise TranslationError(
+                    LANGUAGE,
+                    kind_of(bar.structure).call.format(bar.text),
+                    "its distances are Euclidean and have no nugget, for which (1 | position) stands there.",
+                )
+            left, _, group = bar.text.rpartition("|")
+            places = [part.strip() for part in left.replace("- 1", "").split("+") if part.strip() != "0"]
+            term = f"{name}(numFactor({', '.join(places)}) + 0 | {group.strip()})"
+        elif name in _HOMOGENEOUS:
+            term = f"{_HOMOGENEOUS[name]}({bar.text})"
+        else:
+            continue
+        formula = f"{formula[: bar.span[0]]}{term}{formula[bar.span[1] :]}"
+    return formula
+
+
 def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     """Write a model of one linear predictor."""
     refuse_rows(model, LANGUAGE)
@@ -166,7 +201,7 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     if model.subset is not None:
         options[0] = f"data = subset({model.data}, {deparse(model.subset)})"
     before = [line for coding in model.codings for line in coding.lines(model.data)]
-    return [*before, f"glmmTMB({formula_in_r(model.formula)}, {', '.join(options)})"], []
+    return [*before, f"glmmTMB({_with_structures(formula_in_r(model.formula))}, {', '.join(options)})"], []
 
 
 _ARGUMENTS = (
@@ -192,12 +227,19 @@ _ARGUMENTS = (
 )
 
 
+def _with_coordinates(formula: str) -> str:
+    """A formula with the coordinates of its positions."""
+    return _POSITIONS.sub(lambda found: " + ".join(part.strip() for part in found[1].split(",")), formula)
+
+
 def read(text: str) -> Reading:
     """Read the first call of ``glmmTMB``."""
     node = find_call(text, ("glmmTMB",), LANGUAGE)
     given = arguments(node, _ARGUMENTS, LANGUAGE)
     formula = require_formula(given.get("formula"), LANGUAGE)
-    reading = Reading(LANGUAGE, formula=deparse(formula), data=data_of(given.get("data")), reml=False)
+    reading = Reading(
+        LANGUAGE, formula=_with_coordinates(deparse(formula)), data=data_of(given.get("data")), reml=False
+    )
     name, link = _read_family(given.get("family"))
     parts = {
         "zi_formula": one_sided(given.get("ziformula"), "ziformula", LANGUAGE),
@@ -211,6 +253,13 @@ def read(text: str) -> Reading:
         if part == "~ ." and "offset" in given:
             # which is that of the conditional part alone
             parts[key] = f"~ {deparse(formula.right)}"
+    if "map" in given and not is_null(given["map"]):
+        raise TranslationError(
+            LANGUAGE,
+            "map",
+            "parameters that are held are stated by the family here, as StudentT(df=4) and Tweedie(power=1.5), or not "
+            "at all.",
+        )
     if "priors" in given:
         reading.note("priors were left out; here they are prior={...} with the densities of ranef.priors.")
     reml = "REML" in given and truth(given["REML"], "REML", LANGUAGE)

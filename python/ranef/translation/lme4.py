@@ -1,5 +1,6 @@
 """lme4: ``lmer`` and ``glmer`` of R."""
 
+from ranef.design.structures import kind_of
 from ranef.errors import TranslationError
 from ranef.formula import deparse, parse_formula
 from ranef.formula.deparse import quoted_name
@@ -68,6 +69,14 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     if model.repeated is not None:
         return write_mmrm(model)
     refuse_rows(model, LANGUAGE)
+    for block in model.blocks:
+        kind = kind_of(block.structure)
+        if kind.correlations in ("range", "distances"):
+            raise TranslationError(
+                LANGUAGE,
+                kind.call.format(f"... | {block.label}"),
+                "lme4 has no such covariance structure; its structures are us(), diag(), cs() and ar1().",
+            )
     unknown = set(model.contrasts) - {c.column for c in model.codings} - coded_in_formula(model.formula)
     if unknown:
         raise TranslationError(

@@ -467,7 +467,7 @@ def _read_start(node: Expr | None, fixed: Mapping[str, str] | None, notes: list[
     """Starting values as a dict of the parameters, where their places say whose they are."""
     inner = None if node is None else without_parens(node)
     if isinstance(inner, Call) and inner.function == "list":
-        inner = next((without_parens(a.value) for a in inner.arguments if a.keyword == "fixed"), inner)
+        inner = next((without_parens(a.value) for a in inner.arguments if a.keyword in ("fixed", "nlpars")), inner)
     if not isinstance(inner, Call) or inner.function != "c":
         if inner is not None:
             notes.append("start was left out: it is no list of numbers; self-starting curves need none.")

@@ -51,8 +51,21 @@ class Centred:
 
     def outwards(self, theta: Floats, z: Floats) -> tuple[Floats, Floats]:
         """The same as the user's covariates have them."""
-        factor, there = self._moved(z, 1.0)
-        return theta * factor, there
+        with np.errstate(over="ignore", invalid="ignore"):  # see `beyond`
+            factor, there = self._moved(z, 1.0)
+            return theta * factor, there
+
+    def beyond(self, z: Floats) -> str:
+        """Why the user's covariates have no finite parameters."""
+        rows = self.design.residual
+        assert rows is not None
+        names = ", ".join(v.name for v in rows.variances)
+        found = ", ".join(f"{z[i]:.4g}" for i, _ in self.exponents)
+        return (
+            f"the variance function of {names} has the exponent {found} at the optimum, with which standard deviations "
+            "are beyond the range of numbers where the covariate is not near one: subtract a number from it or divide "
+            "by one in the data, as year - 1999."
+        )
 
     def _moved(self, z: Floats, sign: float) -> tuple[float, Floats]:
         there = z.copy()

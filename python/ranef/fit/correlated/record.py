@@ -378,7 +378,10 @@ def _fit_correlated(
     solution, ending = found.solution, Ending.of(found)
     if centred is not None and solution is not None:
         theta, z = centred.outwards(np.asarray(solution.theta), z)
-        solution = system.solution(theta, z, reml)
+        try:
+            solution = system.solution(theta, z, reml)
+        except ValueError:
+            raise DataError(centred.beyond(z)) from None
     if solution is None or ending.status is FitStatus.NON_FINITE or not math.isfinite(solution.objective):
         raise DataError(not_finite(design))
     fields = estimates_of(design, order, solution, system.kept)

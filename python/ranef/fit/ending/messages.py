@@ -27,6 +27,10 @@ def not_finite(design: Design) -> str:
     return BY_FIXED_EFFECTS if design.sums is None and fixed_effects_reproduce(design) else NOT_FINITE
 
 
+#: What is said beside a variance of zero, of models that take priors.
+_OFF_ZERO = " (A prior that keeps variances off zero is prior={'cov': priors.Wishart()}.)"
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """What goes beyond the status of a fit.
@@ -85,7 +89,7 @@ def fit_messages(
         )
         out.append(
             f"singular fit: random effects without variance in {where}. The data do not support all random terms; see "
-            "is_singular and varcorr. (A prior that keeps variances off zero is prior={'cov': priors.Wishart()}.)"
+            f"is_singular and varcorr.{'' if any(t.has_members for t in design.random) else _OFF_ZERO}"
         )
     out.extend(design.notes)
     if trouble.profiled and not trouble.apart and not trouble.reason:

@@ -62,6 +62,8 @@ class NonlinearRequest(RowStructureRequest, ModelRequest):
         object.__setattr__(self, "functions", checked_functions(self.functions))
         _choice("method", self.method, METHODS)
         _choice("curvature", self.curvature, CURVATURES)
+        if self.n_quad == 0:
+            raise OptionError("nlmer has Laplace's approximation, n_quad=1, or quadrature with more nodes.")
         if self.method == "linearized" and self.n_quad != 1:
             raise OptionError("n_quad is for method='laplace'; the linearised model needs no quadrature.")
         if self.method == "linearized" and self.prior:

@@ -60,10 +60,18 @@ def curve_model(design: Design, order: TermOrder, beta: Floats, sigma: float, ga
         factors,
         of,
         np.ascontiguousarray(first),
-        [1.0] * (m + 1),
+        [*_sizes(first[:m]), 1.0],
         gauss_newton,
         curve_prior(replace(design, random=raw), rows.x, order),
     )
+
+
+def _sizes(parameters: Floats) -> list[float]:
+    """Typical sizes of the parameters (P, n) of a curve, in which a search steps; one where a
+    parameter is zero.
+    """
+    sizes = np.sqrt(np.mean(parameters**2, axis=1))
+    return [float(size) if size > 0.0 and np.isfinite(size) else 1.0 for size in sizes]
 
 
 def curve_prior(design: Design, x: Floats, order: TermOrder) -> CorePrior | None:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ranef.design.part_design import apart
 from ranef.design.parts import without_response
 from ranef.design.record import Design
-from ranef.errors import FormulaError, OptionError
+from ranef.errors import DesignError, FormulaError, OptionError
 from ranef.families.cumulative import Cumulative, threshold_map
 from ranef.fit.approximation import settled_n_quad
 from ranef.fit.components.design import Predictor
@@ -20,6 +22,7 @@ from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest, requested_design
 from ranef.fit.start import parse_glmm_start
+from ranef.fit.sums.fewer_terms import has_constant
 from ranef.formula import parse_formula
 from ranef.formula.formula import Formula
 
@@ -90,7 +93,9 @@ class OrdinalRequest(ModelRequest):
         _check_parts(design.formula, parts)
         levels = design.response_levels
         assert levels is not None
-        threshold_map(self.threshold, levels)  # which may need more categories
+        thresholds = threshold_map(self.threshold, levels)  # which may need more categories
+        if has_constant(thresholds.matrix):
+            _check_constant(design)
         return design.with_rows(y=design.y + 1.0), "category"
 
     def _start(self, order: TermOrder, design: Design) -> Any:
@@ -134,3 +139,19 @@ def _check_parts(formula: Formula, parts: Mapping[str, Formula]) -> None:
             f"{', '.join(both)} {'is' if len(both) == 1 else 'are'} in the formula and in nominal: effects on every "
             "threshold contain an effect on the location. Leave it out of one of the two."
         )
+
+
+def _check_constant(design: Design) -> None:
+    """Refuse columns of the location that add up to a constant, as the thresholds move with it."""
+    x = design.x
+    if not isinstance(x, np.ndarray) or not has_constant(x):
+        return
+    alone = [name for name, column in zip(design.x_names, x.T, strict=True) if np.ptp(column) == 0 and column[0] != 0]
+    if alone:
+        raise DesignError(
+            f"{alone[0]} is the same in all rows that are used: thresholds hold a constant already. Leave it out."
+        )
+    raise DesignError(
+        f"the columns {', '.join(design.x_names[:8])} add up to a constant, which the thresholds hold already: leave "
+        "one of them out."
+    )

@@ -15,6 +15,7 @@ from ranef.design.model_sums import no_rows
 from ranef.design.recoding import recoding, shorter_layout
 from ranef.design.record import Design, RandomTerm
 from ranef.fit.sums.smaller import with_some_columns
+from ranef.formula.vocabulary import is_positioned
 
 Floats = NDArray[np.float64]
 
@@ -153,7 +154,7 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
 
     ``(f1 + f2 | g)`` loses one effect at a time, ``(x | g)`` becomes ``(1 | g)`` and ``(1 | g)``
     goes. ``(0 + f | g)`` with a factor becomes ``(1 | g)``, which is a special case of it; with a
-    numeric variable ``(1 | g)`` would not be one, and the term goes.
+    numeric variable ``(1 | g)`` would not be one, and the term goes, as do effects at positions.
     """
     if design.curve is not None:
         found = curve_reductions(design)
@@ -164,8 +165,9 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
         scope = droppable(
             [t.label for t in expr.effects], [frozenset(v.label for v in t.variables) for t in expr.effects]
         )
-        if not scope:
+        if not scope or is_positioned(term.structure):
             out.append(_reduction(design, i, term.written, None, "", []))
+            continue
         for label in scope:
             rest = [t.label for t in expr.effects if t.label != label]
             keep = [j for j, of in enumerate(term.labels) if of != label]

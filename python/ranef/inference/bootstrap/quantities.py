@@ -92,8 +92,7 @@ def quantity_values(
         Correlations are NaN beside an effect without variance.
     """
     columns = [beta]
-    # relative to sigma where all but theta is profiled out
-    scale = sigma if fit.fixed_effects_profiled else np.ones(len(theta))
+    scale = sigma if fit.theta_is_relative else np.ones(len(theta))
     columns += random_values(fit.order, theta, scale)
     if fit.spread_name is not None:
         columns.append(sigma[:, None])

@@ -103,7 +103,8 @@ def effect_distributions(
             for other, label in beside(group):
                 for j, node in enumerate(nodes):
                     left = Row((Word("Cov"), Operator("("), other, Operator(","), node, Operator(")")))
-                    called = Indexed(Symbol("sigma"), Row((Word(label), Operator(","), Symbol(letter), Digits(str(j)))))
+                    own = Row((Symbol(label[0]), Digits(label[1:]), Operator(","), Symbol(letter), Digits(str(j))))
+                    called = Indexed(Symbol("sigma"), own)
                     found.append((left, "=", (called,)))
         out.setdefault(group, []).extend(found)
     return out

@@ -219,10 +219,14 @@ def _read_fixed(first: Reader, reading: Reading, columns: Columns) -> None:
         first.fail("a range of rows has no translation; select the rows in the data.", part="in")
     if first.sees("["):
         first.fail(
-            "frequency and sampling weights have no translation: the weights here are precisions of rows.",
+            "weights are not translated: sampling weights are sampling_weights={'rows': 'w1', 'school': 'w2'} here, "
+            "and of frequencies the rows are repeated; weights= are precisions of rows.",
             part="the weights",
         )
 
+
+#: What is said of weights in an equation of random effects.
+_WEIGHTS_OF_GROUPS = "weights of groups are not translated; here they are sampling_weights={'school': 'w2'}."
 
 Option = tuple[str, Token, Reader]
 
@@ -268,7 +272,7 @@ def _random(
         settings = {name: argument for name, _, argument in options}
         for name in ("fweight", "pweight", "iweight"):
             if name in settings:
-                raise TranslationError(LANGUAGE, f"{name}() of {group}", "weights of groups have no translation.", line)
+                raise TranslationError(LANGUAGE, f"{name}() of {group}", _WEIGHTS_OF_GROUPS, line)
         if group != "_all" and group not in outer:
             outer.append(group)
         subject = outer[: outer.index(group) + 1] if group != "_all" else []
@@ -344,7 +348,7 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns, nodes
         elif name == "constraints":
             argument.fail("it has no translation.", token, f"{name}()")
         elif name in ("pweight", "fweight", "iweight"):
-            argument.fail("weights of groups have no translation.", token, f"{name}()")
+            argument.fail(_WEIGHTS_OF_GROUPS, token, f"{name}()")
         elif name in ("vce", "robust", "cluster"):
             reading.note("robust standard errors were asked for; those here are of the model.")
         elif name == "dfmethod":

@@ -166,6 +166,10 @@ impl Kernel for Curve {
         self.spread[predictor]
     }
 
+    fn unit(&self, predictor: usize, _: &[f64]) -> f64 {
+        self.spread[predictor]
+    }
+
     fn has_units(&self) -> bool {
         true
     }
