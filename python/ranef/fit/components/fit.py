@@ -15,7 +15,7 @@ from ranef.families.gaussian import Gaussian
 from ranef.families.proportions import Binomial
 from ranef.fit.components.design import Predictor, together
 from ranef.fit.components.ending import component_convergence, parts_of
-from ranef.fit.components.fitted_apart import fitted_apart
+from ranef.fit.components.fitted_apart import FittedApart, fitted_apart
 from ranef.fit.components.messages import TOO_MANY_TERMS, AtLimit, Part, at_limit
 from ranef.fit.components.no_optimum import doubtful_integral, may_have_several_modes, why_no_optimum
 from ranef.fit.components.power_of_points import before_points
@@ -109,13 +109,13 @@ def fit_components(
     if start is None and asked is None and not merged.priors and merged.sampling is None:
         kept = np.asarray(system.kept, dtype=np.intp)
         apart = fitted_apart(model, kept, *how, control, n_threads, progress)
-    if apart is None:
+    found = None if apart is None else _at_estimates(system, apart, how, n_threads)
+    if apart is None or found is None:
         found = system.fit(
             *how, theta, beta, None, None, control.max_evaluations, control.tolerance, n_threads, progress
         )
         ending, vcov = Ending.of(found), found.covariance
     else:
-        found = system.solution(apart.theta, apart.beta, None, *how, n_threads, needs_hessian=False)
         ending, vcov = apart.ending, apart.covariance
     orders = [order_terms(p.design.random) for p in predictors] if like is None else [p.order for p in like.predictors]
     made = _record(predictors, likelihood, model, system, found, ending, vcov, n_threads, orders)
@@ -126,6 +126,18 @@ def fit_components(
         return fit_components(given, replace(likelihood, family=other), control, None, n_threads, begin, like, None)
 
     return before_points(made, fitted)
+
+
+def _at_estimates(
+    system: "_core.GlmmSystem", apart: FittedApart, how: tuple[int, str], n_threads: int
+) -> "_core.GeneralizedFit | None":
+    """The whole model at the estimates of parts that were fitted apart; None where the modes there,
+    which a part reached on the way, are not found from nothing: then all is fitted together.
+    """
+    try:
+        return system.solution(apart.theta, apart.beta, None, *how, n_threads, needs_hessian=False)
+    except ValueError:
+        return None
 
 
 def _held(predictor: Predictor, value: float | None) -> Predictor:
