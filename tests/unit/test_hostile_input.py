@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ranef import clmm, glmer, lmer, load_dataset, nlmer, translate
-from ranef.errors import RanefError, RanefWarning
+from ranef import clmm, glmer, lmer, load_dataset, nlmer, priors, translate
+from ranef.errors import RanefError, RanefWarning, TranslationError
 
 CURVE = "circumference ~ SSlogis(age, Asym, xmid, scal) ~ (Asym | Tree)"
 
@@ -182,3 +182,23 @@ def test_covariances_between_predictors_have_one_kind_of_index(field: pd.DataFra
         warnings.simplefilter("ignore")
         model = glmer("count ~ x + (1 |p| place)", zeros, family="poisson", zi_formula="~ 1 + (1 |p| place)")
     assert r"\sigma_{u0,z0}" in str(model.equations()).replace(" ", "")
+
+
+def test_what_no_other_program_is_told_is_not_left_out_in_silence(field: pd.DataFrame) -> None:
+    formula = "y ~ x + (1 | place)"
+    weighted = lmer(formula, field.assign(w=np.arange(120) % 2 + 1), REML=False, sampling_weights={"rows": "w"})
+    with pytest.raises(TranslationError, match="sampling_weights"):
+        weighted.to_syntax("stata")
+    informed = lmer(formula, field, prior={"cov": priors.Gamma()})
+    with pytest.raises(TranslationError, match="prior"):
+        informed.to_syntax("r")
+    assert "brm(" in informed.to_syntax("brms")
+
+
+def test_parts_are_not_tested_where_the_likelihood_is_of_no_sample() -> None:
+    wine = load_dataset("wine").assign(w=np.arange(72) % 2 + 1)
+    formula = "rating ~ temp + (1 | judge)"
+    with pytest.raises(RanefError, match="likelihood is that of no sample"):
+        clmm(formula, wine, sampling_weights={"rows": "w"}).nominal_test()
+    with pytest.raises(RanefError, match="likelihood with priors"):
+        clmm(formula, wine, prior={"fixef": priors.Normal(sd=1)}).scale_test()

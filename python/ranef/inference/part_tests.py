@@ -11,6 +11,7 @@ from ranef.errors import OptionError
 from ranef.fit.control import FitControl
 from ranef.fit.ordinal.fit import with_effects
 from ranef.inference.likelihood_ratio import Comparison, chi_square_p
+from ranef.inference.maximised import need_maximised
 from ranef.inference.ranova import FULL
 from ranef.inference.reduced import criterion_of, fit_reduced
 
@@ -32,6 +33,7 @@ def part_tests(fit: Any, name: str, scope: str | None, control: FitControl) -> C
     Comparison
         The fit itself first; the rows after it are compared with it.
     """
+    need_maximised(fit, f"{name}_test")
     design = fit.design
     labels = design.fixed_terms if scope is None else (scope,)
     for label in labels:

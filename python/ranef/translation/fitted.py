@@ -307,3 +307,14 @@ def _is_constant(x: NDArray[np.float64], codes: NDArray[np.int32]) -> bool:
     # Written backwards, so that the first row of each level stays.
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     return bool(np.array_equal(x, x[first[codes]]))
+
+
+def why_unwritten(design: "Design", language: str) -> tuple[str, str] | None:
+    """The part of a fit without which its model would be another one in every language, and what to
+    do; None where there is none. Models of brms have priors of their own.
+    """
+    if design.sampling is not None:
+        return "sampling_weights", "they are not written, and without them the estimates are others; fit without them."
+    if design.priors and language.lower() != "brms":
+        return "prior", "it is not written, and without it the estimates are others; in 'brms' brm() takes priors."
+    return None

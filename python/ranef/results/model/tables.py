@@ -250,6 +250,10 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         >>> print(m.to_syntax("stata", notes=False))
         mixed normexam standLRT || school: standLRT, covariance(unstructured) reml
         """
+        from ranef.translation.fitted import why_unwritten
+
+        if (why := why_unwritten(self._fit.design, str(language))) is not None:
+            raise TranslationError(str(language), *why)
         if self._fit.columns_are_slopes:
             return self._curve_written(language, notes)
         if isinstance(language, str) and language.lower() == "brms":
@@ -454,9 +458,12 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
 
     def _programs(self) -> list[tuple[str, str, bool]]:
         """The model in other programs, where its description has no words for it."""
+        from ranef.translation.fitted import why_unwritten
+
         if not self._fit.mean_of_predictors:
-            return []
+            why = why_unwritten(self._fit.design, "others")
+            return [] if why is None else [("Other programs", f"{why[0]}: {why[1]}", False)]
         try:
-            return [("R (glmmTMB)", self._parts_written("r", True), True)]
+            return [("R (glmmTMB)", self.to_syntax("r"), True)]
         except TranslationError as problem:
             return [("R (glmmTMB)", f"It cannot be written there: {problem.part}: {problem.reason}", False)]
