@@ -8,6 +8,7 @@ import pytest
 
 from ranef import clmm, glmer, lmer, load_dataset, nlmer, priors, translate
 from ranef.errors import RanefError, RanefWarning, TranslationError
+from ranef.presentation.report.sources import python_call
 
 CURVE = "circumference ~ SSlogis(age, Asym, xmid, scal) ~ (Asym | Tree)"
 
@@ -202,3 +203,13 @@ def test_parts_are_not_tested_where_the_likelihood_is_of_no_sample() -> None:
         clmm(formula, wine, sampling_weights={"rows": "w"}).nominal_test()
     with pytest.raises(RanefError, match="likelihood with priors"):
         clmm(formula, wine, prior={"fixef": priors.Normal(sd=1)}).scale_test()
+
+
+def test_the_call_in_a_report_makes_the_same_fit(field: pd.DataFrame) -> None:
+    drawn = lmer("wide ~ x + (1 | place)", field, variance="by_group(year)", prior=None)
+    assert 'variance="by_group(year)"' in python_call(drawn._fit, drawn._request, "d")
+    curve = nlmer(CURVE, load_dataset("Orange"), curvature="gauss_newton", prior={"resid": priors.Gamma()})
+    found = python_call(curve._fit, curve._request, "d")
+    assert 'prior=..., curvature="gauss_newton"' in found
+    plain = lmer("y ~ x + (1 | place)", field)
+    assert 'lmer("y ~ x + (1 | place)", d)' in python_call(plain._fit, plain._request, "d")

@@ -4,6 +4,7 @@ the call in several programs, what to cite, and the versions.
 
 import platform
 from collections.abc import Mapping
+from dataclasses import fields
 from importlib import metadata
 from typing import Any
 
@@ -43,6 +44,13 @@ _NAKAGAWA = (
 )
 
 
+#: Arguments of some verbs, each the name of a field of what was asked for.
+_FURTHER = (
+    "params", "curvature", "method", "correlation", "variance", "prior", "known", "sampling_weights", "weight_scaling",
+    "weights_are", "strata",
+)  # fmt: skip
+
+
 def python_call(fit: MixedFit, request: ModelRequest, data: str) -> str:
     """The call that makes the same fit.
 
@@ -71,6 +79,7 @@ def python_call(fit: MixedFit, request: ModelRequest, data: str) -> str:
         arguments.append(f"na_action={_quoted(request.na_action)}")
     if request.contrasts:
         arguments.append(f"contrasts={_contrasts(request.contrasts)}")
+    arguments += _further(request)
     if request.control:
         arguments.append(f"control={dict(request.control)!r}")
     verb = fit.verb
@@ -80,6 +89,26 @@ def python_call(fit: MixedFit, request: ModelRequest, data: str) -> str:
         within = f"with ranef.options({settings}):\n    {call.replace(verb, f'ranef.{verb}', 1)}"
         return f"import ranef\n\n{within}\nprint(m.summary())"
     return f"from ranef import {verb}\n\n{call}\nprint(m.summary())"
+
+
+def _further(request: ModelRequest) -> list[str]:
+    """Arguments that only some verbs have, where they are not the defaults; objects and arrays are
+    dots.
+    """
+    out = []
+    for field in fields(request):
+        value = getattr(request, field.name)
+        if field.name not in _FURTHER or value is None or (isinstance(value, str) and value == field.default):
+            continue
+        if isinstance(value, str):
+            text = _quoted(value)
+        elif isinstance(value, Mapping):
+            parts = (f"{_quoted(str(k))}: {_quoted(v) if isinstance(v, str) else '...'}" for k, v in value.items())
+            text = f"{{{', '.join(parts)}}}"
+        else:
+            text = "..."
+        out.append(f"{field.name}={text}")
+    return out
 
 
 def _settings(request: ModelRequest) -> str:
