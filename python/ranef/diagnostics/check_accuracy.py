@@ -1,7 +1,5 @@
 """The error of Laplace's approximation, or of too few nodes, on the diagnostic panel."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,9 +9,6 @@ from ranef.errors import OptionError
 from ranef.fit.quadrature import check_quadrature
 from ranef.fit.quadrature_step import quadrature_step
 from ranef.fit.record import MixedFit
-
-if TYPE_CHECKING:
-    pass
 
 Floats = NDArray[np.float64]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,6 @@ from ranef.estimates.random_columns import random_columns
 from ranef.estimates.residuals import residual_values
 from ranef.fit.record import MixedFit
 from ranef.fit.sums.level_products import LevelProducts, levels_together
-
-if TYPE_CHECKING:
-    pass
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
