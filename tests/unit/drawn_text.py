@@ -26,16 +26,22 @@ def drawn_texts(figure: Figure) -> list[Text]:
     return [t for t in texts if t.get_visible() and t.get_text().strip()]
 
 
+def lay_out(figure: Figure) -> None:
+    """Put every text where it is drawn; nothing is painted, and nothing is done twice."""
+    if figure.stale:
+        figure.draw_without_rendering()
+
+
 def overlaps(figure: Figure) -> list[tuple[str, str]]:
     """Pairs of texts that are drawn over each other (by more than a pixel)."""
-    figure.canvas.draw()
+    lay_out(figure)
     boxes = [(t.get_text(), t.get_window_extent().padded(-1.0)) for t in drawn_texts(figure)]
     return [(a, b) for (a, x), (b, y) in combinations(boxes, 2) if x.overlaps(y)]
 
 
 def outside(figure: Figure) -> list[str]:
     """Texts that are not wholly inside the figure."""
-    figure.canvas.draw()
+    lay_out(figure)
     width, height = figure.canvas.get_width_height()
     return [
         t.get_text()
