@@ -69,7 +69,8 @@ def test_an_effect_without_variance_is_at_its_bound() -> None:
 def test_a_correlation_of_one_is_a_random_intercept() -> None:
     data = ranef.load_dataset("machines")
     cell = data.groupby(["Machine", "Worker"], observed=True)["score"].transform("mean")
-    additive = data.groupby("Machine")["score"].transform("mean") + data.groupby("Worker")["score"].transform("mean")
+    of_machine, of_worker = (data.groupby(f, observed=True)["score"].transform("mean") for f in ("Machine", "Worker"))
+    additive = of_machine + of_worker
     data = data.assign(plain=data["score"] - cell + additive)
     with pytest.warns(ranef.RanefWarning, match="without variance"):
         m = ranef.lmer("plain ~ Machine + cs(0 + Machine | Worker, hom=True)", data)

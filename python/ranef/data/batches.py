@@ -12,7 +12,7 @@ from typing import Any
 from ranef.data.file_set import FileSet, file_set, single_file
 from ranef.data.selection import selected_columns
 from ranef.data.streams import Stream, kept_stream, stream_of
-from ranef.data.table import Table
+from ranef.data.table import Table, is_dask_frame
 from ranef.errors import DataError, RanefError
 
 #: Rows from which a source that can be read in batches is: fewer fit into any memory, and a model
@@ -132,7 +132,7 @@ def lazy_batches(data: Any) -> Batches | None:
         return _of_dataset(data, "the dataset")
     if duckdb is not None and isinstance(data, duckdb.DuckDBPyRelation):
         return _of_duckdb(data)
-    if type(data).__module__.partition(".")[0] == "dask" and hasattr(data, "partitions"):
+    if is_dask_frame(data):
         return _of_dask(data)
     stream = stream_of(data)
     return None if stream is None else _of_stream(stream)

@@ -133,7 +133,7 @@ def _other_source(data: Any) -> Source:
         raise _unaccepted(data, "data.to_frame() makes a frame of a Series." if hasattr(data, "to_frame") else "")
     if library == "polars":
         return _lazy_polars(data)
-    if library == "dask" and hasattr(data, "partitions") and hasattr(data, "columns"):
+    if is_dask_frame(data):
         return _of_dask(data)
     stream = stream_of(data)
     if stream is not None and stream.once:
@@ -164,6 +164,12 @@ def _lazy_polars(data: Any) -> Source:
         lambda columns: _guarded(lambda: data.select(pl.col(columns)).collect(), "the lazy frame"),
         "the lazy frame",
     )
+
+
+def is_dask_frame(data: Any) -> bool:
+    """Whether it is a Dask DataFrame; until 2025 their class was in a package of its own."""
+    library = type(data).__module__.partition(".")[0]
+    return library in ("dask", "dask_expr") and hasattr(data, "partitions") and hasattr(data, "columns")
 
 
 def _of_dask(data: Any) -> Source:

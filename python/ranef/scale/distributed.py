@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ranef.data.batches import Batches
+from ranef.data.table import is_dask_frame
 from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefError
 from ranef.formula import parse_formula
 from ranef.scale.asked import Asked
@@ -86,7 +87,7 @@ def _bytes(answer: Answer) -> bytes:
 def summed_by(executor: Any, formula: str, data: Any, recipe: Recipe | None, arguments: dict[str, Any]) -> Statistic:
     """The sums of all parts, merged in their order."""
     pool = _Dask(executor) if _is_dask(executor) else _Executor(executor)
-    if _is_dask_frame(data):
+    if is_dask_frame(data):
         return _sums(pool, formula, pool.partitions(data), recipe, arguments)
     parsed = parse_formula(formula)
 
@@ -140,10 +141,6 @@ def _sums(
 
 def _is_dask(executor: Any) -> bool:
     return type(executor).__module__.partition(".")[0] == "distributed"
-
-
-def _is_dask_frame(data: Any) -> bool:
-    return type(data).__module__.partition(".")[0] == "dask" and hasattr(data, "to_delayed")
 
 
 class _Executor:
