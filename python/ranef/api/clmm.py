@@ -19,8 +19,8 @@ def clmm(
     threshold: Literal["flexible", "equidistant", "symmetric", "symmetric2"] = "flexible",
     nominal: str | None = None,
     scale: str | None = None,
-    n_quad: int | None = None,
-    nAGQ: int | None = None,
+    n_quad: int | Literal["auto"] | None = None,
+    nAGQ: int | Literal["auto"] | None = None,
     weights: Any = None,
     offset: Any = None,
     subset: Any = None,
@@ -63,11 +63,11 @@ def clmm(
         A formula of effects on the logarithm of the scale of the latent variable, such as ``"~ temp
         + (1 | judge)"``. Its random effects are correlated with those of the location where both
         share a name, as ``(1 |p| judge)``.
-    n_quad : int, optional
+    n_quad : int or "auto", optional
         Nodes of adaptive Gauss-Hermite quadrature for each random effect, for one grouping factor
         with up to three of them or two nested ones with one each; 1, the default, is Laplace's
-        approximation.
-    nAGQ : int, optional
+        approximation. ``"auto"`` raises their number as in `glmer`.
+    nAGQ : int or "auto", optional
         R's name of ``n_quad``.
     weights : str or array, optional
         Factors of the rows' log-likelihoods, such as how often a row occurs.
@@ -113,7 +113,7 @@ def clmm(
         threshold=threshold,
         nominal=nominal,
         scale=scale,
-        n_quad=int(choose_n_quad(n_quad, nAGQ)),
+        n_quad=choose_n_quad(n_quad, nAGQ, with_auto=True),
         weights=weights,
         offset=offset,
         subset=subset,

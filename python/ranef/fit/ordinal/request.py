@@ -1,7 +1,7 @@
 """What a user asked ``clmm`` for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,9 +11,10 @@ from ranef.design.parts import without_response
 from ranef.design.record import Design
 from ranef.errors import DesignError, FormulaError, OptionError
 from ranef.families.cumulative import Cumulative, threshold_map
-from ranef.fit.approximation import settled_n_quad
+from ranef.fit.approximation import AUTO, settled_n_quad
 from ranef.fit.components.design import Predictor
 from ranef.fit.control import FitControl, refuse_iterative
+from ranef.fit.enough_nodes import fit_with_enough_nodes
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import TermOrder
 from ranef.fit.ordinal.fit import fit_ordinal
@@ -38,7 +39,7 @@ class OrdinalRequest(ModelRequest):
     threshold: str = "flexible"
     nominal: str | None = None
     scale: str | None = None
-    n_quad: int = 1
+    n_quad: int | str = 1
 
     _verb = "clmm"
     _other_names = ("nAGQ",)
@@ -87,6 +88,12 @@ class OrdinalRequest(ModelRequest):
     def _names_in_use(self) -> tuple[str, ...]:
         return tuple(name for part in self.parts().values() for name in part.names)
 
+    def _found_within(self, sums: Design | None, control: FitControl, n_threads: int) -> MixedFit:
+        found = ModelRequest._found_within
+        if self.n_quad == AUTO:
+            return fit_with_enough_nodes(lambda n: found(replace(self, n_quad=n), sums, control, n_threads))
+        return found(self, sums, control, n_threads)
+
     def _design(self) -> tuple[Design, Kind]:
         parts = self.parts()
         design = requested_design(self, "ordinal", parts=parts)
@@ -116,7 +123,7 @@ class OrdinalRequest(ModelRequest):
         refuse_iterative(control, "clmm")
         if self.n_quad == 0:
             raise OptionError("clmm has Laplace's approximation, n_quad=1, or quadrature with more nodes.")
-        likelihood = Likelihood(self.family, kind, self.n_quad)
+        likelihood = Likelihood(self.family, kind, int(self.n_quad))
         location, scale = apart(design, "scale")
         predictors = [Predictor("cond", location, None)]
         if scale is not None:
@@ -125,7 +132,7 @@ class OrdinalRequest(ModelRequest):
         return fit_ordinal(tuple(predictors), likelihood, (theta, None), control, show, n_threads)
 
     def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
-        return settled_n_quad(changed)
+        return settled_n_quad(changed, with_auto=True)
 
 
 def _check_parts(formula: Formula, parts: Mapping[str, Formula]) -> None:
