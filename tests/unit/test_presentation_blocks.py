@@ -3,8 +3,10 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from ranef import lmer, table
 from ranef.presentation.coefficients import CoefficientTable, coefficient_lines, format_coefficients
 from ranef.presentation.numbers import format_numbers, round_decimals, zap_small
 from ranef.presentation.random_effects import STD_DEV, VarianceBlock, variance_lines
@@ -172,6 +174,50 @@ def test_terms_without_correlations_leave_the_cells_empty():
         "          b    4        2       ",
         " Residual      9        3       ",
     ]
+
+
+def test_many_positions_are_shown_by_the_first_of_them():
+    """Sd and range tell all of a field's 40 positions, which are counted and not listed."""
+    at = np.arange(40.0)
+    corr = np.exp(-np.abs(at[:, None] - at))
+    names = tuple(f"({i},0)" for i in range(40))
+    block = VarianceBlock("field", names, np.full(40, 2.0), corr, {"sd": 2.0, "range": 1.0})
+    assert variance_lines([block, VarianceBlock("g", ("a",), np.array([1.0]))], 3.0) == [
+        " Groups   Name        Variance Std.Dev. Corr               ",
+        " field    (0,0)       4        2                           ",
+        "          (1,0)       4        2        0.37               ",
+        "          (2,0)       4        2        0.14 0.37          ",
+        "          (3,0)       4        2        0.05 0.14 0.37     ",
+        "          (4,0)       4        2        0.02 0.05 0.14 0.37",
+        "          … (35 more)                                      ",
+        " g        a           1        1                           ",
+        " Residual             9        3                           ",
+    ]
+    # a parameter for every effect is not implied by others
+    free = VarianceBlock("field", names, np.full(40, 2.0), None, {f"sd__{n}": 2.0 for n in names})
+    assert len(variance_lines([free], None)) == 41
+
+
+def test_a_field_is_printed_short_everywhere():
+    rng = np.random.default_rng(1)
+    at = rng.uniform(0, 4, (2, 60)).round(2)
+    distance = np.hypot(*(a[:, None] - a for a in at))
+    y = np.linalg.cholesky(np.exp(-distance) + 0.2 * np.eye(60)) @ rng.normal(size=60)
+    d = pd.DataFrame({"east": at[0], "north": at[1], "field": "one", "y": y})
+    m = lmer("y ~ 1 + exp(0 + east + north | field)", d)
+    more = "… (55 more)"
+    for text in (str(m.summary()), repr(m), repr(m.varcorr), m.varcorr._repr_html_(), repr(m.varcorr["field"])):
+        assert more in text
+        assert len(text) < 8000
+    assert "range" in repr(m.varcorr)
+    assert more in m.summary().to_markdown()
+    # the numbers are all there
+    assert len(m.summary().tables["random_effects"]) == 60 * 61 // 2 + 1
+    assert len(m.varcorr.to_frame()) == 60 * 61 // 2 + 1
+    lines = str(table(m)).splitlines()
+    assert any(line.strip().startswith("SD, field") for line in lines)
+    assert any(line.strip().startswith("Range, field") for line in lines)
+    assert len(lines) < 40
 
 
 def test_quantiles_agree_with_r():

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+#: Effects of a term that are printed where the parameters of its structure imply all others, and
+#: most effects of which all are.
+FEW, MOST = 5, 10
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VarCorrBlock:
@@ -50,17 +54,20 @@ class VarCorrBlock:
     def __repr__(self) -> str:
         import pandas as pd
 
-        frame = pd.DataFrame({"sd": self.sd}, index=pd.Index(self.names))
+        k = len(self.names)
+        shown = FEW if k > MOST and 0 < len(self.parameters) < k else k
+        frame = pd.DataFrame({"sd": self.sd[:shown]}, index=pd.Index(self.names[:shown]))
         if not self.diagonal:
-            for j, name in enumerate(self.names[:-1]):
-                below = np.arange(len(self.names)) > j
-                frame[f"with {name}"] = np.where(below, self.corr[:, j], np.nan)
+            for j, name in enumerate(self.names[: shown - 1]):
+                below = np.arange(shown) > j
+                frame[f"with {name}"] = np.where(below, self.corr[:shown, j], np.nan)
         what = (
             "standard deviations" if self.diagonal or len(self.names) == 1 else "standard deviations and correlations"
         )
-        shown = frame.to_string(float_format=lambda v: f"{v:.4g}", na_rep="", line_width=100)
+        rows = frame.to_string(float_format=lambda v: f"{v:.4g}", na_rep="", line_width=100)
+        more = [f"… ({k - shown} more)"] if shown < k else []
         found = ", ".join(f"{name} {value:.4g}" for name, value in self.parameters.items())
-        return "\n".join([f"Random effects of {self.group}, {what}:", shown, *([found] if found else [])])
+        return "\n".join([f"Random effects of {self.group}, {what}:", rows, *more, *([found] if found else [])])
 
 
 class VarCorr(Mapping[str, VarCorrBlock]):

@@ -69,6 +69,9 @@ def random_rows(
             first, second = (label_of(name, labels) for name in pairs[(group, term)])
             label = f"Correlation {first} with {second}, {label_of(group, labels)}"
             decimals, short = 2, apa
+        elif part == "structure":
+            label = f"{'SD' if term == 'sd' else term.capitalize()}, {label_of(group, labels)}"
+            decimals, short = row_decimals([v for v in values if v is not None], digits, LEAST * apa), False
         else:
             residual = group == "Residual"
             label = "SD residual" if residual else f"SD {label_of(term, labels)}, {label_of(group, labels)}"
@@ -114,9 +117,14 @@ def method_rows(models: Sequence[ModelColumn]) -> list[Row]:
 
 
 def random_parameters(m: ModelColumn) -> dict[tuple[str, str, str], float]:
-    """Standard deviations and correlations by part, group and term."""
+    """Standard deviations and correlations by part, group and term; of many effects whose
+    covariance has a structure its parameters.
+    """
     out: dict[tuple[str, str, str], float] = {}
     for block in m.random:
+        if block.is_shortened:
+            out |= {("structure", block.group, name): float(value) for name, value in block.parameters.items()}
+            continue
         for name, sd in zip(block.names, block.sd, strict=True):
             out[("sd", block.group, name)] = float(sd)
         if block.corr is not None:
@@ -161,6 +169,7 @@ def _correlated(models: Sequence[ModelColumn]) -> dict[tuple[str, str], tuple[st
         (b.group, f"{b.names[i]}.{b.names[j]}"): (b.names[i], b.names[j])
         for m in models
         for b in m.random
+        if not b.is_shortened
         for i in range(len(b.names))
         for j in range(i + 1, len(b.names))
     }

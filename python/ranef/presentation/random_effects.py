@@ -2,12 +2,13 @@
 one row for each effect of each grouping factor, correlations beside them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.estimates.varcorr import FEW, MOST
 from ranef.estimates.varcorr import VarCorr as Components
 from ranef.presentation.numbers import format_fixed, format_numbers
 from ranef.presentation.text_table import (
@@ -36,12 +37,27 @@ class VarianceBlock:
         Their standard deviations.
     corr : ndarray, shape (k, k), or None
         Their correlations; None where the model has none to estimate.
+    parameters : dict of str to float
+        Those of the structure of their covariance; empty where that is free.
     """
 
     group: str
     names: tuple[str, ...]
     sd: NDArray[np.float64]
     corr: NDArray[np.float64] | None = None
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_shortened(self) -> bool:
+        """Whether there are many effects, as positions of a field have, that few parameters tell
+        all of.
+        """
+        return len(self.names) > MOST and 0 < len(self.parameters) < len(self.names)
+
+    @property
+    def shown(self) -> int:
+        """How many effects have a row."""
+        return FEW if self.is_shortened else len(self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,13 @@ class VarianceRow:
 def variance_blocks(components: Components) -> tuple[VarianceBlock, ...]:
     """Turn the variances and correlations of a fit into what is printed of them."""
     return tuple(
-        VarianceBlock(key, block.names, block.sd, None if block.diagonal or len(block.names) == 1 else block.corr)
+        VarianceBlock(
+            key,
+            block.names,
+            block.sd,
+            None if block.diagonal or len(block.names) == 1 else block.corr,
+            block.parameters,
+        )
         for key, block in components.items()
     )
 
@@ -68,7 +90,8 @@ def format_variances(
     digits: int = 4,
     components: Sequence[str] = (VARIANCE, STD_DEV),
 ) -> list[VarianceRow]:
-    """Format the variance components, every column to one number of decimals.
+    """Format the variance components, every column to one number of decimals. Of a shortened block
+    there are the first rows, and one with how many follow.
 
     Parameters
     ----------
@@ -85,24 +108,27 @@ def format_variances(
     -------
     list of VarianceRow
     """
-    sds = [float(s) for b in blocks for s in b.sd] + ([] if sigma is None else [float(sigma)])
+    sds = [float(s) for b in blocks for s in b.sd[: b.shown]] + ([] if sigma is None else [float(sigma)])
     columns = [format_numbers([s * s for s in sds] if c == VARIANCE else sds, digits) for c in components]
-    labels = [(b.group if i == 0 else "", name) for b in blocks for i, name in enumerate(b.names)]
-    correlations = [row for b in blocks for row in _correlation_rows(b, max(2, digits - 2))]
+    numbers = iter(zip(*columns, strict=True))
+    rows = []
+    for b in blocks:
+        correlations = _correlation_rows(b, max(2, digits - 2))
+        rows += [
+            VarianceRow(b.group if i == 0 else "", b.names[i], next(numbers), correlations[i]) for i in range(b.shown)
+        ]
+        if b.is_shortened:
+            rows.append(VarianceRow("", f"… ({len(b.names) - b.shown} more)", ("",) * len(columns), ()))
     if sigma is not None:
-        labels.append(("Residual", ""))
-        correlations.append(())
-    return [
-        VarianceRow(group, name, tuple(column[i] for column in columns), correlations[i])
-        for i, (group, name) in enumerate(labels)
-    ]
+        rows.append(VarianceRow("Residual", "", next(numbers), ()))
+    return rows
 
 
 def _correlation_rows(block: VarianceBlock, decimals: int) -> list[tuple[str, ...]]:
-    k = len(block.names)
+    k = block.shown
     if block.corr is None or k == 1:
         return [()] * k
-    texts = format_fixed(np.asarray(block.corr, dtype=np.float64).ravel().tolist(), decimals)
+    texts = format_fixed(np.asarray(block.corr[:k, :k], dtype=np.float64).ravel().tolist(), decimals)
     return [tuple(texts[i * k : i * k + i]) for i in range(k)]
 
 

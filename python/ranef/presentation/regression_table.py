@@ -82,9 +82,10 @@ class RegressionTable(TableForms):
         Returns
         -------
         DataFrame
-            Columns ``model, part`` ("fixed", "sd", "correlation", "statistic"),
+            Columns ``model, part`` ("fixed", "sd", "correlation", "structure", "statistic"),
             ``group, term, estimate, std_error, lower, upper, p_value``; a correlation has both of
-            its effects in ``term``, joined by ``.``.
+            its effects in ``term``, joined by ``.``. Of more than ten effects whose covariance has
+            a structure there are the parameters of that.
         """
         import pandas as pd
 
