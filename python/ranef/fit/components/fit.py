@@ -19,7 +19,7 @@ from ranef.fit.components.fitted_apart import FittedApart, fitted_apart
 from ranef.fit.components.messages import TOO_MANY_TERMS, AtLimit, Part, at_limit
 from ranef.fit.components.no_optimum import doubtful_integral, may_have_several_modes, why_no_optimum
 from ranef.fit.components.power_of_points import before_points
-from ranef.fit.components.predictor_records import blocks_of, predictor_fields
+from ranef.fit.components.predictor_records import blocks_of, joint_covariance_of, predictor_fields
 from ranef.fit.components.record import ComponentsFit
 from ranef.fit.components.several import PredictorFit
 from ranef.fit.components.system import LazyWhole, WholeModel
@@ -114,7 +114,7 @@ def fit_components(
         found = system.fit(
             *how, theta, beta, None, None, control.max_evaluations, control.tolerance, n_threads, progress
         )
-        ending, vcov = Ending.of(found), found.covariance
+        ending, vcov = Ending.of(found), joint_covariance_of(found)
     else:
         ending, vcov = apart.ending, apart.covariance
     orders = [order_terms(p.design.random) for p in predictors] if like is None else [p.order for p in like.predictors]
@@ -204,6 +204,10 @@ def _record(
     }
     robust = robust_joint_covariance(model, found, how)
     vcov = vcov if robust is None else robust
+    m = len(theta)
+    profiled = vcov is None or (
+        found.hessian is not None and found.covariance is None and bool(np.isnan(np.diagonal(vcov)[:m]).all())
+    )
     made: list[dict[str, Any]] = []
     blocks = blocks_of(system.kept, [x.shape[1] for x in model.x])
     for c, (predictor, block) in enumerate(zip(predictors, blocks, strict=True)):
@@ -217,7 +221,7 @@ def _record(
     value = math.exp(float(dispersion.eta[0])) if dispersion is not None and constant else math.nan
     value = limits.infinite.get("disp", value) if constant else value
     dropped = tuple(name for own in made for name in own["dropped"])
-    messages = fit_messages(merged, dropped, convergence, Trouble((), (), limits.apart, vcov is None))
+    messages = fit_messages(merged, dropped, convergence, Trouble((), (), limits.apart, profiled))
     top = made[0] | {
         "family": family,
         "dispersion": value,

@@ -13,7 +13,7 @@ from ranef.errors import DesignError, OptionError
 from ranef.families.cumulative import Cumulative
 from ranef.fit.components.design import Predictor
 from ranef.fit.components.fit import OWN_SCALES
-from ranef.fit.components.predictor_records import blocks_of, predictor_fields
+from ranef.fit.components.predictor_records import blocks_of, joint_covariance_of, predictor_fields
 from ranef.fit.components.several import PredictorFit
 from ranef.fit.components.system import LazyWhole
 from ranef.fit.control import FitControl
@@ -95,7 +95,7 @@ def _fitted(
     see_that_priors_fit(design, kept, likelihood.n_quad, model.other_coefficients)
     found = system.fit(*how, theta, beta, None, None, *limits, threads, progress)
     solution, robust = solution_of(found, family), robust_joint_covariance(model, found, how)
-    vcov = found.covariance if robust is None else robust
+    vcov = joint_covariance_of(found) if robust is None else robust
     lazy = LazyWhole(model).keep(system)
     location, extras, *scale = blocks_of(kept, model.widths)
     orders = [order_terms(p.design.random) for p in predictors] if like is None else [p.order for p in like.predictors]

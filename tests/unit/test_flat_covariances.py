@@ -1,0 +1,49 @@
+"""Standard errors where two variances cannot be told apart: those of the same model without the
+second, as the estimates that others see are determined.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ranef import clmm, glmer
+
+pytestmark = pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
+
+
+def data() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    g, f, x = np.repeat(np.arange(40), 12), np.tile(["a", "b"], 240), rng.normal(size=480)
+    u = rng.normal(size=(40, 2)) * [0.6, 0.5]
+    eta = 0.8 + 0.4 * x + u[g, (f == "b").astype(int)]
+    y = np.where(rng.random(480) < 0.2, 0, rng.poisson(np.exp(eta)))
+    c = pd.Categorical(np.digitize(eta + u[g, 0] + rng.logistic(size=480), [0, 1, 2]), ordered=True)
+    return pd.DataFrame({"g": g.astype(str), "f": f, "x": x, "y": y, "c": c})
+
+
+@pytest.mark.parametrize(
+    ("fitted", "call", "other"),
+    [
+        (glmer, {"formula": "y ~ x + f", "family": "poisson", "zi_formula": "~ 1"}, "zi"),
+        (glmer, {"formula": "y ~ x + f", "family": "nbinom2", "disp_formula": "~ f"}, "disp"),
+        (clmm, {"formula": "c ~ x + f", "scale": "~ x"}, "scale"),
+    ],
+    ids=str,
+)
+def test_a_variance_beside_those_that_contain_it(fitted: Any, call: dict[str, Any], other: str) -> None:
+    """``(f || g)`` has an intercept beside an effect of every level, as lme4 has it."""
+    d = data()
+    flat = fitted(**{**call, "formula": call["formula"] + " + (f || g)"}, data=d)
+    plain = fitted(**{**call, "formula": call["formula"] + " + (0 + f | g)"}, data=d)
+    assert flat.llf == pytest.approx(plain.llf, abs=1e-7)
+    np.testing.assert_allclose(flat.bse, plain.bse, rtol=1e-4)
+    np.testing.assert_allclose(flat.component(other).bse, plain.component(other).bse, rtol=1e-4)
+
+
+def test_predictions_take_what_is_not_determined_as_known() -> None:
+    d, call = data(), {"family": "poisson", "zi_formula": "~ 1"}
+    flat, plain = (glmer(f"y ~ x + f + ({term})", d, **call).predict(se=True) for term in ("f || g", "0 + f | g"))
+    np.testing.assert_allclose(flat.fit, plain.fit, rtol=1e-5)
+    np.testing.assert_allclose(flat.se, plain.se, rtol=0.15)
