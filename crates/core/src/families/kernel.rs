@@ -81,6 +81,11 @@ pub trait Kernel: Send + Sync {
     }
     /// Linear predictors near the data (m n), to which the fixed effects of a start are fitted.
     fn start(&self, which: usize, rows: KernelRows<'_>, eta: &mut [f64]);
+    /// Linear predictors (m n) that are possible where coefficients near the data are not; false
+    /// where there are none.
+    fn start_anywhere(&self, _rows: KernelRows<'_>, _eta: &mut [f64]) -> bool {
+        false
+    }
     /// Standard deviation of random effects at the start in the unit of a predictor.
     fn spread(&self, _predictor: usize, _y: &[f64]) -> f64 {
         0.5

@@ -34,6 +34,21 @@ impl Ordinal {
     pub fn new(link: Link, n_thresholds: usize, has_scale: bool) -> Self {
         Ordinal { link, n_thresholds, has_scale }
     }
+
+    /// Predictors of rows at thresholds, without effects.
+    fn at_cuts(&self, y: &[f64], cuts: &[f64], eta: &mut [f64]) {
+        let n = y.len();
+        eta.fill(0.0);
+        for (i, &y) in y.iter().enumerate() {
+            let k = y as usize;
+            if k < self.n_thresholds {
+                eta[ABOVE * n + i] = cuts[k];
+            }
+            if k > 0 {
+                eta[BELOW * n + i] = cuts[k - 1];
+            }
+        }
+    }
 }
 
 impl Kernel for Ordinal {
@@ -114,7 +129,6 @@ impl Kernel for Ordinal {
 
     /// Thresholds of the cumulated proportions.
     fn start(&self, _which: usize, rows: KernelRows<'_>, eta: &mut [f64]) {
-        let n = rows.y.len();
         let mut counts = vec![0.5; self.n_thresholds + 1];
         rows.y.iter().zip(rows.w).for_each(|(&y, &w)| counts[y as usize] += w);
         let total: f64 = counts.iter().sum();
@@ -126,16 +140,16 @@ impl Kernel for Ordinal {
                 self.link.of_mean(below / total)
             })
             .collect();
-        eta.fill(0.0);
-        for (i, &y) in rows.y.iter().enumerate() {
-            let k = y as usize;
-            if k < self.n_thresholds {
-                eta[ABOVE * n + i] = cuts[k];
-            }
-            if k > 0 {
-                eta[BELOW * n + i] = cuts[k - 1];
-            }
-        }
+        self.at_cuts(rows.y, &cuts, eta);
+    }
+
+    /// Thresholds at equal distances about zero, which every structure of them contains: those near
+    /// the data may not be in order where they are symmetric and the data are not.
+    fn start_anywhere(&self, rows: KernelRows<'_>, eta: &mut [f64]) -> bool {
+        let middle = 0.5 * (self.n_thresholds as f64 - 1.0);
+        let cuts: Vec<f64> = (0..self.n_thresholds).map(|k| k as f64 - middle).collect();
+        self.at_cuts(rows.y, &cuts, eta);
+        true
     }
 
     fn spread(&self, predictor: usize, _: &[f64]) -> f64 {

@@ -22,8 +22,10 @@ impl Modes {
         let mut eta = vec![0.0; m * n];
         let rows = KernelRows { y: &g.y, w: &g.weights, eta: &[], order: &g.order, random: &[] };
         kernel.start(which, rows, &mut eta);
-        eta.iter_mut().zip(&g.offset).for_each(|(e, o)| *e = if e.is_finite() { *e - o } else { 0.0 });
-        self.beta = near(g, &eta);
+        self.go_near(g, &mut eta);
+        if !self.log_likelihood_alone(g, kernel, m).is_finite() && kernel.start_anywhere(rows, &mut eta) {
+            self.go_near(g, &mut eta);
+        }
         self.without_random_effects(g, kernel, m);
         self.forget();
         let mut lambda = g.layout.zero_lambda();
@@ -35,14 +37,25 @@ impl Modes {
         Point { theta, beta: self.beta.clone(), extras: Vec::new() }
     }
 
+    /// Takes coefficients near predictors from which no offset has been taken yet.
+    fn go_near(&mut self, g: &GlmmSystem, eta: &mut [f64]) {
+        eta.iter_mut().zip(&g.offset).for_each(|(e, o)| *e = if e.is_finite() { *e - o } else { 0.0 });
+        self.beta = near(g, eta);
+    }
+
+    /// The log-likelihood without random effects, up to its sign.
+    fn log_likelihood_alone(&mut self, g: &GlmmSystem, kernel: &dyn Kernel, m: usize) -> f64 {
+        self.u.fill(0.0);
+        self.set_fixed(g);
+        self.rows_of(g, kernel, &vec![true; m], false)
+    }
+
     /// Improves the coefficients as if there were no random effects.
     pub(super) fn without_random_effects(&mut self, g: &GlmmSystem, kernel: &dyn Kernel, m: usize) {
         let p = g.p();
         let random = vec![true; m];
         let all: Vec<usize> = (0..m).collect();
-        self.u.fill(0.0);
-        self.set_fixed(g);
-        let mut f = self.rows_of(g, kernel, &random, false);
+        let mut f = self.log_likelihood_alone(g, kernel, m);
         if !f.is_finite() {
             self.beta.fill(0.0);
             self.set_fixed(g);
