@@ -570,6 +570,7 @@ class CrossedGlmmSystem:
         family: str,
         link: str,
         n_threads: int = 1,
+        repeats: _F64 | None = None,
     ) -> None: ...
     def fit(
         self,
@@ -773,9 +774,9 @@ class RowKernel:
     predictors: int
 
     @staticmethod
-    def density(name: str, link: str, zero: str) -> RowKernel:
+    def density(name: str, link: str, zero: str, trials: _F64 | None = None) -> RowKernel:
         """A density and what becomes of zero: ``plain``, ``truncated``, ``inflated``, ``hurdle``,
-        ``truncated_hurdle``.
+        ``truncated_hurdle``; numbers of trials (n,) where weights are something else.
         """
     @staticmethod
     def ordinal(link: str, thresholds: int, has_scale: bool) -> RowKernel:
@@ -814,7 +815,8 @@ class GlmmSystem:
     ``logit``, ``probit``, ``cloglog``, ``loglog``, ``cauchit``, ``log``, ``identity``, ``sqrt``,
     ``inverse``, ``1/mu^2``. With a ``kernel`` the name of the family is not looked at:
     ``kernel(y, eta)`` gives four arrays, the log-density with all constants and its first three
-    derivatives in eta; ``link`` then serves for the means alone.
+    derivatives in eta; ``link`` then serves for the means alone. ``repeats``: how often each row of
+    trials counts, whose number the weights are times that.
     """
 
     kept: list[int]
@@ -835,6 +837,7 @@ class GlmmSystem:
         n_threads: int = 1,
         prior: object = None,
         sampling: list[_F64] | None = None,
+        repeats: _F64 | None = None,
     ) -> None: ...
     @staticmethod
     def several(

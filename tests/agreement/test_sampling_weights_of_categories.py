@@ -110,6 +110,42 @@ def test_weights_are_how_often_counts_occur(call: dict[str, Any]) -> None:
     np.testing.assert_allclose(once.bse, np.sqrt(np.diag(robust)), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"family": "betabinomial"},
+        {"family": "betabinomial", "disp_formula": "~ x"},
+        {"family": "binomial", "zi_formula": "~ 1 + (1 | g)"},
+        {"family": "betabinomial", "zi_formula": "~ (1 |p| g)", "formula": "SUCCESSES ~ x + (1 |p| g)", "n_quad": 3},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("response", ["cbind(s, n - s)", "share"])
+def test_weights_are_how_often_trials_occur(call: dict[str, Any], response: str) -> None:
+    """A row that counts twice is two rows of the same trials, not one of twice as many."""
+    call = {"formula": "SUCCESSES ~ x + (1 | g)", **call}
+    call["formula"] = call["formula"].replace("SUCCESSES", response)
+    if response == "share":
+        call["weights"] = "n"
+    data, twice = (
+        d.assign(n=n, s=np.minimum(d["count"], n), share=np.minimum(d["count"], n) / n)
+        for d in (DATA, TWICE)
+        for n in [4 + (np.abs(10 * d.x).astype(int) % 5)]
+    )
+    a = glmer(data=data, sampling_weights=BOTH, **call)
+    b = glmer(data=twice, **call)
+    assert a.objective == pytest.approx(b.objective, abs=1e-8)
+    np.testing.assert_allclose(a.params, b.params, atol=1e-6)
+    # residuals are those of a row, however often it counts
+    np.testing.assert_allclose(
+        np.unique(np.round(a.residuals("pearson"), 5)), np.unique(np.round(b.residuals("pearson"), 5)), atol=2e-5
+    )
+    once = glmer(data=data, sampling_weights={"rows": "w1"}, **call)
+    rows = data.loc[data.index.repeat(data.w1.astype(int))]
+    robust = glmer(data=rows, **call).cov_params(cov="CR1", cluster="g")
+    np.testing.assert_allclose(once.bse, np.sqrt(np.diag(robust)), rtol=1e-5)
+
+
 def dense(d: pd.DataFrame, p: np.ndarray) -> np.ndarray:
     """Weighted log-likelihoods of the clusters of y ~ x + (1 | g) at cuts, slope and SD, by the
     trapezoidal rule.
@@ -172,9 +208,6 @@ def test_scalings_and_what_is_refused() -> None:
         clmm("y ~ x + (1 | g) + (1 | k)", DATA.assign(k=np.arange(len(DATA)) % 5), sampling_weights={"g": "w2"})
     with pytest.raises(OptionError, match="no grouping factor"):
         clmm("y ~ x + (1 | g)", DATA, sampling_weights={"school": "w2"})
-    trials = DATA.assign(n=12, s=np.minimum(DATA["count"], 12))
-    with pytest.raises(OptionError, match="a row for each trial"):
-        glmer("cbind(s, n - s) ~ x + (1 | g)", trials, family="betabinomial", sampling_weights=BOTH)
 
 
 def test_clusters_of_the_scale_alone() -> None:

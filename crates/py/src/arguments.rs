@@ -34,6 +34,16 @@ pub(crate) fn to_python(e: CoreError) -> PyErr {
     }
 }
 
+/// A number for each of n rows.
+pub(crate) fn each_row(values: &PyReadonlyArray1<'_, f64>, n: usize) -> PyResult<Vec<f64>> {
+    let values = values.as_array().to_vec();
+    if values.len() == n {
+        Ok(values)
+    } else {
+        Err(PyValueError::new_err(format!("{} numbers for {n} rows", values.len())))
+    }
+}
+
 /// The package's error for what does not fit into memory, which is a `MemoryError` too.
 fn no_room(message: String, needed: f64, available: Option<f64>) -> PyErr {
     Python::attach(|py| {

@@ -1,6 +1,6 @@
 //! The generalized linear mixed model with crossed factors, by the iterative solver.
 
-use crate::arguments::{by_factor, matrix, to_python, Arrays, FactorArgument};
+use crate::arguments::{by_factor, each_row, matrix, to_python, Arrays, FactorArgument};
 use crate::crossed::{levels_record, SampledCovariance};
 use crate::families::{checked_extras, chosen, ExtrasArgument};
 use crate::records::{Ending, GeneralizedFit, GeneralizedSolution, SampledGeneralizedFit, Search};
@@ -28,7 +28,7 @@ impl CrossedGlmmSystem {
 #[pymethods]
 impl CrossedGlmmSystem {
     #[new]
-    #[pyo3(signature = (x, y, weights, offset, factors, family, link, n_threads = 1))]
+    #[pyo3(signature = (x, y, weights, offset, factors, family, link, n_threads = 1, repeats = None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -40,6 +40,7 @@ impl CrossedGlmmSystem {
         family: &str,
         link: &str,
         n_threads: usize,
+        repeats: Option<Given<'_>>,
     ) -> PyResult<Self> {
         let (family, _) = chosen(family, link, None)?;
         let arrays = Arrays::new(x, None, y, Some(weights), offset, factors)?;
@@ -47,7 +48,11 @@ impl CrossedGlmmSystem {
         let (rows, offset) = (borrowed.rows()?, borrowed.offset()?);
         let long = rows.n() >= MANY_ROWS;
         let made = asking_nobody(py, n_threads, long, || CrossedGlmm::new(&rows, offset, family, n_threads))?;
-        Ok(CrossedGlmmSystem { model: Mutex::new(made.map_err(to_python)?) })
+        let mut made = made.map_err(to_python)?;
+        if let Some(repeats) = &repeats {
+            made.repeat(&each_row(repeats, rows.n())?);
+        }
+        Ok(CrossedGlmmSystem { model: Mutex::new(made) })
     }
 
     /// Columns of x in use.

@@ -1,6 +1,8 @@
 //! The generalized linear mixed model.
 
-use crate::arguments::{by_factor, columns, effect_sets, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
+use crate::arguments::{
+    by_factor, columns, each_row, effect_sets, matrix, to_python, Arrays, FactorArgument, NewFactorArgument,
+};
 use crate::families::{checked_extras, chosen, ExtrasArgument};
 use crate::kernel::Raises;
 use crate::prior::{by_level, PriorArgument, SamplingArgument};
@@ -185,7 +187,8 @@ impl GlmmSystem {
 impl GlmmSystem {
     #[new]
     #[pyo3(signature = (
-        x, y, weights, offset, factors, family, link, kernel = None, n_threads = 1, prior = None, sampling = None
+        x, y, weights, offset, factors, family, link, kernel = None, n_threads = 1, prior = None, sampling = None,
+        repeats = None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -201,6 +204,7 @@ impl GlmmSystem {
         n_threads: usize,
         prior: Option<PriorArgument>,
         sampling: Option<SamplingArgument<'_>>,
+        repeats: Option<Vector<'_>>,
     ) -> PyResult<Self> {
         let (family, custom) = chosen(family, link, kernel)?;
         let arrays = Arrays::new(x, None, y, Some(weights), offset, factors)?;
@@ -212,6 +216,9 @@ impl GlmmSystem {
             g.layout.weigh(&by_level(weights)).map_err(to_python)?;
         }
         g.prior = prior.map(|p| p.prior(&g.layout.basis.kept)).transpose()?;
+        if let Some(repeats) = &repeats {
+            g.repeat(&each_row(repeats, rows.n())?);
+        }
         drop(rows);
         drop(borrowed);
         Ok(Self::made(arrays, g, custom.map(|c| c as Arc<dyn Raises>)))

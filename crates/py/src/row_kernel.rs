@@ -20,12 +20,14 @@ impl RowKernel {
 #[pymethods]
 impl RowKernel {
     /// A density with a link of its mean, and what becomes of zero: plain, truncated, inflated,
-    /// hurdle, truncated_hurdle.
+    /// hurdle, truncated_hurdle. Numbers of trials (n,) where weights are something else.
     #[staticmethod]
-    fn density(name: &str, link: &str, zero: &str) -> PyResult<Self> {
+    #[pyo3(signature = (name, link, zero, trials=None))]
+    fn density(name: &str, link: &str, zero: &str, trials: Option<PyReadonlyArray1<'_, f64>>) -> PyResult<Self> {
         let unknown = || PyValueError::new_err(format!("there is no {zero} density {name:?} with the link {link:?}"));
         let (link, zero) = (Link::parse(link).ok_or_else(unknown)?, Zero::parse(zero).ok_or_else(unknown)?);
-        kernel(name, link, zero).map(RowKernel).ok_or_else(unknown)
+        let trials = trials.map(|t| t.as_array().to_vec().into());
+        kernel(name, link, zero, trials).map(RowKernel).ok_or_else(unknown)
     }
 
     /// Ordered categories with a link, so many thresholds, and a predictor of the log scale or

@@ -93,8 +93,8 @@ def glmer(
         approximation proper (as in glmmTMB), or their expectations, as in lme4. With canonical
         links (logit, log for counts) they are the same.
     weights : str or array, optional
-        Numbers of trials for a binomial response that is a proportion; for other families the
-        factors of the rows' log-likelihoods.
+        Numbers of trials for a binomial response that is a proportion; of successes and failures
+        and for other families the factors of the rows' log-likelihoods.
     offset : str or array, optional
         A known part of the linear predictor, added to any ``offset(...)`` in the formula. An
         exposure is ``offset="log(exposure)"``.

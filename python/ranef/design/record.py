@@ -182,7 +182,7 @@ class ModelRows:
         Fixed effects, in Fortran order; dependent columns are not removed here. Never write into
         it. Not written out where most columns are the levels of one factor.
     weights : ndarray of shape (n,) or None
-        Prior weights, all positive.
+        Prior weights, all positive; of successes and failures their number, times prior weights.
     offset : ndarray of shape (n,) or None
         Sum of all offsets.
     n_input : int
@@ -196,6 +196,8 @@ class ModelRows:
         there are none.
     missing_counts : tuple of (str, int)
         In how many of them each variable is missing, in the order of the formula.
+    repeats : ndarray of shape (n,) or None
+        Prior weights of successes and failures by themselves; None where there are none.
     """
 
     y: Floats
@@ -207,6 +209,7 @@ class ModelRows:
     row_index: Any = None
     missing: NDArray[np.bool_] | None = None
     missing_counts: tuple[tuple[str, int], ...] = ()
+    repeats: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -297,6 +300,16 @@ class Design:
     def weights(self) -> Floats | None:
         """Prior weights (n,), or None."""
         return self.own_rows.weights
+
+    @property
+    def repeats(self) -> Floats | None:
+        """Prior weights (n,) of successes and failures by themselves, or None."""
+        return self.own_rows.repeats
+
+    @property
+    def trials(self) -> Floats | None:
+        """Numbers of trials (n,) where the weights have them; None where there are no weights."""
+        return self.weights if self.weights is None or self.repeats is None else self.weights / self.repeats
 
     @property
     def offset(self) -> Floats | None:

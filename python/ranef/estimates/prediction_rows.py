@@ -80,7 +80,7 @@ def own_rows(fit: MixedFit, masks: tuple[Mask, ...]) -> Rows:
         return _of_points(fit, own_points(fit), masks)
     codes = tuple(t.places for t in fit.terms)
     z = tuple(t.z for t in fit.terms)
-    return Rows(fit.columns, d.offset, codes, z, d.weights, None, codes, d.part_columns)
+    return Rows(fit.columns, d.offset, codes, z, d.trials, None, codes, d.part_columns)
 
 
 def new_rows(

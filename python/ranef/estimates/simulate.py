@@ -72,7 +72,7 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
         Residual variances of a linear model are sigma² divided by the prior weights.
     """
     check_draws(n, re)
-    _check_trials(fit, fit.weights)
+    _check_trials(fit, fit.trials)
     generator = random_generator(rng)
     fixed = tuple(p.fixed_part() for p in fit.predictors)
     out = np.empty((fit.nobs, int(n)), order="F")
@@ -228,5 +228,5 @@ def response_as_given(fit: MixedFit, values: Floats) -> Floats:
     """
     if fit.response_kind != "counts":
         return values
-    weights = fit.weights if values.ndim == 1 else fit.weights[:, None]
-    return np.rint(values * weights)
+    trials = fit.trials if values.ndim == 1 else fit.trials[:, None]
+    return np.rint(values * trials)

@@ -119,7 +119,7 @@ class GlmmFit(MixedFit):
     def response_interval(self) -> tuple[Floats, Floats]:
         """By the distribution function of the family."""
         at = {} if math.isnan(self.spread) else {"disp": np.full(self.nobs, math.log(self.spread))}
-        return self.family.interval_with(self.design.y, self.mu, at, self.weights)
+        return self.family.interval_with(self.design.y, self.mu, at, self.trials)
 
     @property
     def variance_around_predictor(self) -> float | None:
@@ -168,7 +168,7 @@ class GlmmFit(MixedFit):
     def draw(self, generator: np.random.Generator, means: Floats, weights: Floats | None = None) -> Floats:
         """Draw responses (n,) from the family around these means."""
         try:
-            return self.family.draw(generator, means, self.weights if weights is None else weights, self.dispersion)
+            return self.family.draw(generator, means, self.trials if weights is None else weights, self.dispersion)
         except RanefError:
             raise
         except ValueError:
@@ -410,7 +410,7 @@ def record_of(
     value = math.nan if family.dispersion_name is None else extra
     joint = placed(found.covariance, place)
     how = likelihood.n_quad, likelihood.curvature
-    log_prior, constant, robust = beside_generalized(design, order, family, found, how, places)
+    log_prior, robust = beside_generalized(design, order, family, found, how, places)
     if robust is not None:
         m, p = len(theta), len(solution.beta)
         joint, vcov = robust, np.ascontiguousarray(robust[m : m + p, m : m + p])
@@ -422,7 +422,7 @@ def record_of(
         response_kind=likelihood.response_kind,
         n_quad=likelihood.n_quad,
         curvature=likelihood.curvature,
-        objective=found.ending.objective + constant,
+        objective=found.ending.objective,
         dispersion=value,
         sigma=family.sigma(value),
         eta=solution.eta,

@@ -32,18 +32,22 @@ class Outcome:
     ----------
     y : (n,) array
     weights : (n,) array or None
-        Numbers of trials of a binomial response; prior weights of others.
+        Numbers of trials of a binomial response (of successes and failures times their prior
+        weights); prior weights of others.
     kind : {"binary", "counts", "proportion", "value"}
         How a binomial response was given: 0 and 1, successes and failures, or a proportion;
         ``"value"`` for other families.
     note : str
         What the user should know of it; mostly empty.
+    repeats : (n,) array or None
+        Prior weights of successes and failures.
     """
 
     y: Floats
     weights: Floats | None
     kind: Kind
     note: str = ""
+    repeats: Floats | None = None
 
 
 def outcome_of(design: Design, family: Family) -> tuple[Design, Kind]:
@@ -77,7 +81,7 @@ def outcome_of(design: Design, family: Family) -> tuple[Design, Kind]:
             "family='binomial' models the second level against the first."
         )
     notes = (*design.notes, found.note) if found.note else design.notes
-    return replace(design.with_rows(y=found.y, weights=found.weights), notes=notes), found.kind
+    return replace(design.with_rows(y=found.y, weights=found.weights, repeats=found.repeats), notes=notes), found.kind
 
 
 def family_outcome(
@@ -153,7 +157,7 @@ def _binomial(y: Floats, weights: Floats | None, check: "_Check") -> Outcome:
         counted = proportion[trials > 0]
         check.not_constant(counted)
         note = check.fractions(np.abs(y - np.rint(y)).max(axis=1) > WHOLE, "successes or failures")
-        return Outcome(proportion, trials if weights is None else trials * weights, "counts", note)
+        return Outcome(proportion, trials if weights is None else trials * weights, "counts", note, weights)
     check.refuse(
         (y < 0) | (y > 1),
         y,

@@ -191,34 +191,17 @@ def beside_generalized(
     found: "GeneralizedFit",
     how: tuple[int, str],
     kept: tuple[int, ...],
-) -> tuple[float, float, Floats | None]:
-    """Log density of the priors, what is to be added to the criterion, and the robust covariance of
-    a generalized fit with priors or sampling weights.
+) -> tuple[float, Floats | None]:
+    """Log density of the priors and the robust covariance of a generalized fit with priors or
+    sampling weights.
     """
     solution = found.solution
     assert solution is not None
-    of_priors, constant, robust = 0.0, 0.0, None
+    of_priors, robust = 0.0, None
     if design.priors:
         bare = build_generalized_system(replace(design, priors=()), order, family, 1)
         there = bare.evaluate(solution.theta, solution.beta, solution.dispersion, *how, 1)
         of_priors = log_prior(found.ending.objective, there.objective)
     if design.sampling is not None:
-        constant = counts_constant(design, family)
         robust = robust_covariance(design, order, family, found, *how, kept)
-    return of_priors, constant, robust
-
-
-def counts_constant(design: Design, family: Family) -> float:
-    """What is to be added to the criterion of counts out of numbers of trials: the core multiplies
-    trials by the sampling weights, in binomial coefficients too.
-    """
-    if design.sampling is None or design.weights is None or family.name != "binomial":
-        return 0.0
-    from scipy.special import gammaln
-
-    n, w, y = design.weights, design.sampling.total, design.y
-
-    def coefficient(m: Floats) -> Floats:
-        return np.asarray(gammaln(m + 1) - gammaln(m * y + 1) - gammaln(m * (1 - y) + 1))
-
-    return float(2 * np.sum(coefficient(w * n) - w * coefficient(n)))
+    return of_priors, robust

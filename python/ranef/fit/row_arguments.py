@@ -38,6 +38,16 @@ def level_weights(design: Design, order: TermOrder) -> list[Floats] | None:
     return [np.ascontiguousarray(design.sampling.levels[design.random[m[0]].group]) for m in order.factors]
 
 
+def repeats_of(design: Design) -> Floats | None:
+    """How often the trials of every row count, where weights are their number times that: prior
+    times sampling weights; None where every row counts once.
+    """
+    if design.weights is None or (design.repeats is None and design.sampling is None):
+        return None
+    total = np.ones(len(design.y)) if design.sampling is None else design.sampling.total
+    return np.ascontiguousarray(total if design.repeats is None else total * design.repeats)
+
+
 def row_weights(design: Design) -> Floats | None:
     """Prior weights of the rows times their sampling weights."""
     if design.sampling is None:

@@ -19,7 +19,7 @@ from ranef.families.family import Family
 from ranef.fit.ending.refused_arrays import cannot_be_set_up, see_that_squares_are_numbers
 from ranef.fit.order import TermOrder
 from ranef.fit.prior import core_prior
-from ranef.fit.row_arguments import Factors, core_factors, level_weights, row_weights
+from ranef.fit.row_arguments import Factors, core_factors, level_weights, repeats_of, row_weights
 from ranef.formula.vocabulary import NUGGET
 
 if TYPE_CHECKING:
@@ -274,6 +274,7 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
             n_threads,
             core_prior(design, order, family),
             level_weights(design, order),
+            repeats_of(design) if family.name == "binomial" else None,
         )
     except ValueError as problem:
         raise cannot_be_set_up(design, problem) from None
@@ -288,7 +289,8 @@ def build_crossed_generalized(design: Design, order: TermOrder, family: Family, 
 
     x, y, weights, offset, factors, name, link = _generalized(design, order, family)
     try:
-        return CrossedGlmmSystem(x, y, weights, offset, factors, name, link, n_threads)
+        repeats = repeats_of(design) if family.name == "binomial" else None
+        return CrossedGlmmSystem(x, y, weights, offset, factors, name, link, n_threads, repeats)
     except ValueError as problem:
         raise cannot_be_set_up(design, problem) from None
 

@@ -173,3 +173,10 @@ pub trait Family: Send + Sync {
         None
     }
 }
+
+/// The part that is free of eta where rows count several times: weights `w` are numbers of trials
+/// times that, and the number of ways is that of the trials. The family has no extra parameters.
+pub fn ways_of_repeats(family: &dyn Family, y: &[f64], w: &[f64], repeats: &[f64]) -> f64 {
+    let rows = y.iter().zip(w).zip(repeats);
+    rows.map(|((y, w), r)| r * family.free_part(&[*y], &[w / r], &[], &mut [])).sum()
+}

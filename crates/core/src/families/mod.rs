@@ -24,7 +24,7 @@ pub use distribution::{
     by_log_mean, by_mean, each, each_more, more_by_log_mean, more_by_mean, Distribution, Inner, InnerSecond, Observed,
     Second,
 };
-pub use family::{Batch, Coordinate, Derivatives, Extra, Family, MoreDerivatives};
+pub use family::{ways_of_repeats, Batch, Coordinate, Derivatives, Extra, Family, MoreDerivatives};
 pub use kernel::{pair, triple, Kernel, KernelOut, KernelRows, Several};
 pub use link::Link;
 pub use ordinal::{Interval, Ordinal, ABOVE, BELOW, LOCATION, SCALE};

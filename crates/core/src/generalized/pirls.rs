@@ -10,7 +10,7 @@ use super::system::GlmmSystem;
 use crate::blocks::Factor;
 use crate::crossprod::Gram;
 use crate::dense::kernels;
-use crate::families::{Batch, Derivatives, MoreDerivatives};
+use crate::families::{ways_of_repeats, Batch, Derivatives, MoreDerivatives};
 use crate::layout::Lambda;
 use rayon::prelude::*;
 
@@ -227,7 +227,10 @@ impl Modes {
             Some(f) if f.extras == self.extras => (f.value, f.slope.clone()),
             _ => {
                 let mut slope = vec![0.0; self.extras.len()];
-                let value = g.family.free_part(&g.y, &g.weights, &self.extras, &mut slope);
+                let value = match &g.repeats {
+                    Some(repeats) => ways_of_repeats(&*g.family, &g.y, &g.weights, repeats),
+                    None => g.family.free_part(&g.y, &g.weights, &self.extras, &mut slope),
+                };
                 self.free = Some(FreePart { extras: self.extras.clone(), value, slope: slope.clone() });
                 (value, slope)
             }

@@ -94,7 +94,15 @@ impl Replicable for GlmmSystem {
         if self.thresholds.is_some() {
             return self.draw_categories(&draft.eta, &law.beta, rng);
         }
-        self.family.draw(rng, &draft.eta, &self.weights, &law.extras, &mut self.y)
+        let trials: Vec<f64>;
+        let weights = match &self.repeats {
+            Some(repeats) => {
+                trials = self.weights.iter().zip(repeats).map(|(w, r)| w / r).collect();
+                &trials
+            }
+            None => &self.weights,
+        };
+        self.family.draw(rng, &draft.eta, weights, &law.extras, &mut self.y)
     }
 
     fn left_out(_: &Law) -> &[f64] {

@@ -64,6 +64,8 @@ pub struct GlmmSystem {
     pub y: Vec<f64>,
     /// Prior weights.
     pub weights: Vec<f64>,
+    /// How often each row counts, where weights are numbers of trials times that.
+    pub repeats: Option<Vec<f64>>,
     /// Fixed effects of several predictors, in the place of `x`; empty where there is one.
     pub parts: Vec<FixedPart>,
     /// Thresholds of ordered categories, whose columns follow the response.
@@ -170,6 +172,7 @@ impl GlmmSystem {
             x,
             y: pick(rows.y),
             weights: pick(&weights),
+            repeats: None,
             parts: Vec::new(),
             thresholds: None,
             units: Vec::new(),
@@ -184,6 +187,11 @@ impl GlmmSystem {
         })
     }
 
+    /// Takes how often the trials of each row count, in the caller's order.
+    pub fn repeat(&mut self, repeats: &[f64]) {
+        self.repeats = Some(self.order.iter().map(|&i| repeats[i as usize]).collect());
+    }
+
     /// A copy whose response may be replaced.
     pub fn clone_for_refit(&self) -> Self {
         GlmmSystem {
@@ -194,6 +202,7 @@ impl GlmmSystem {
             x: self.x.clone(),
             y: self.y.clone(),
             weights: self.weights.clone(),
+            repeats: self.repeats.clone(),
             parts: self.parts.clone(),
             thresholds: self.thresholds.clone(),
             units: self.units.clone(),

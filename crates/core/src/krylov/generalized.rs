@@ -19,7 +19,7 @@ use super::sides::{outer, Sides};
 use crate::basis::Basis;
 use crate::crossprod::{products_of_x, settle_rank};
 use crate::error::CoreError;
-use crate::families::Family;
+use crate::families::{ways_of_repeats, Family};
 use crate::layout::{FactorSpec, Frame, Lambda, Layout};
 use crate::linear::{Chart, Score};
 use crate::memory::room_for;
@@ -156,6 +156,11 @@ impl CrossedGlmm {
         Ok(CrossedGlmm { g, layout, rows: kept, order, family, n_threads, rest: Vec::new() })
     }
 
+    /// Takes how often the trials of each row count, in the caller's order.
+    pub fn repeat(&mut self, repeats: &[f64]) {
+        self.rows.repeats = Some(self.order.iter().map(|&i| repeats[i as usize]).collect());
+    }
+
     /// Factors, terms and change of basis.
     pub fn layout(&self) -> &Layout {
         &self.layout
@@ -271,8 +276,11 @@ impl CrossedGlmm {
             .map(|from| {
                 let rows = from..(from + (1 << 16)).min(n);
                 self.rows.y_of(rows.clone(), &mut y);
-                self.rows.prior_of(rows, &mut w);
-                self.family.free_part(&y, &w, extras, &mut slope)
+                self.rows.prior_of(rows.clone(), &mut w);
+                match &self.rows.repeats {
+                    Some(repeats) => ways_of_repeats(&*self.family, &y, &w, &repeats[rows]),
+                    None => self.family.free_part(&y, &w, extras, &mut slope),
+                }
             })
             .sum()
     }

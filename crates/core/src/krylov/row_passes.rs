@@ -20,6 +20,8 @@ pub(super) struct GlmmRows {
     pub(super) y: Numbers,
     /// Prior weights; none where all are one.
     pub(super) prior: Option<Numbers>,
+    /// How often each row counts, where prior weights are numbers of trials times that.
+    pub(super) repeats: Option<Vec<f64>>,
     /// Empty where there is none.
     pub(super) offset: Vec<f64>,
 }
@@ -30,7 +32,7 @@ impl GlmmRows {
             x.truncate(p);
             x.shrink_to_fit();
         }
-        GlmmRows { n, p, x, y, prior, offset: Vec::new() }
+        GlmmRows { n, p, x, y, prior, repeats: None, offset: Vec::new() }
     }
 
     /// A row of X.

@@ -60,6 +60,11 @@ class ComponentsFit(SeveralPredictorsFit):
         """Those of the mean of the response."""
         return ("response", "pearson", "scaled", "normalized", "quantile")
 
+    @property
+    def weights(self) -> Floats:
+        """Numbers of trials (n,), which moments go by; else prior weights, or ones."""
+        return self.trials
+
     def response_interval(self) -> tuple[Floats, Floats]:
         """Extra zeros first, then the distribution of the others."""
         others = self.other_predictors

@@ -65,11 +65,6 @@ def fitted_components(request: "GlmmRequest", control: FitControl, n_threads: in
     if request.prior or request.sampling_weights is not None:
         terms, _ = together(predictors)
         whole = request.with_beside(replace(design, random=terms))
-        if whole.sampling is not None and family.support == "proportion":
-            raise OptionError(
-                "sampling weights of rows with numbers of trials are not fitted with several linear predictors: give a "
-                "row for each trial."
-            )
         design = replace(design, priors=whole.priors, sampling=whole.sampling, notes=whole.notes)
         predictors = (replace(predictors[0], design=design), *predictors[1:])
     likelihood = Likelihood(family, kind, int(request.n_quad), "observed")
@@ -140,7 +135,7 @@ def response_of(design: Design, family: Family, has_zero_part: bool) -> tuple[De
         made, kind = outcome_of(design.with_rows(y=np.where(zeros, stand_in, y)), family)
         return made.with_rows(y=np.where(zeros, 0.0, made.y)), kind
     made, kind = outcome_of(design, family)
-    if family.kernel == "betabinomial" and (made.weights is None or float(made.weights.max()) <= 1.0):
+    if family.kernel == "betabinomial" and (made.trials is None or float(made.trials.max()) <= 1.0):
         raise DataError(
             "every row has one trial, so that the precision of the beta-binomial family is not identified: use "
             "family='binomial'."

@@ -13,7 +13,7 @@ from ranef.fit.ending.refused_arrays import cannot_be_set_up
 from ranef.fit.order import TermOrder
 from ranef.fit.prior import NamedCoefficients, core_prior
 from ranef.fit.refits.row_subset import design_of_rows
-from ranef.fit.row_arguments import core_factors, level_weights, row_weights
+from ranef.fit.row_arguments import core_factors, level_weights, repeats_of, row_weights
 
 if TYPE_CHECKING:
     from ranef._core import GlmmSystem
@@ -23,6 +23,9 @@ Floats = NDArray[np.float64]
 
 #: Shape parameters whose predictor is the logarithm of what users know.
 LOGARITHMS = (("log_df",),)
+
+#: Densities of proportions of numbers of trials, which stand in the weights of the design.
+OF_TRIALS = ("binomial", "betabinomial")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,13 +167,16 @@ class WholeModel(JoinedModel):
         from ranef._core import GlmmSystem, RowKernel
 
         design = self.design
-        weights = row_weights(design)
+        weights, trials = row_weights(design), None
+        if self.density in OF_TRIALS and (repeats := repeats_of(design)) is not None:
+            # a row that counts twice is not one of twice the trials
+            weights, trials = repeats, np.ascontiguousarray(design.trials)
         weights = np.ones(len(design.y)) if weights is None else np.ascontiguousarray(weights)
         of = self.numbers(range(len(self.x)))
         fixed = [[(c, np.asfortranarray(x))] for c, x in enumerate(self.x)]
         offsets = [None if o is None else np.ascontiguousarray(o) for o in self.offsets]
         try:
-            kernel = RowKernel.density(self.density, self.link, self.zero)
+            kernel = RowKernel.density(self.density, self.link, self.zero, trials)
             factors = core_factors(design, self.order)
             prior = None
             if design.priors:

@@ -39,11 +39,11 @@ def responses_for(fit: MixedFit, y: object) -> tuple[Floats, tuple[Any, ...] | N
     if fit.normal_responses:
         return values, names
     if values.ndim == 1:
-        return _of_family(fit, values, fit.design.weights), names
+        return _of_family(fit, values, fit.design.trials), names
     out = np.full(values.shape, np.nan, order="F")
     for j in range(values.shape[1]):
         present = ~np.isnan(values[:, j])
-        weights = None if fit.design.weights is None else fit.design.weights[present]
+        weights = None if fit.design.trials is None else fit.design.trials[present]
         try:
             out[present, j] = _of_family(fit, values[present, j], weights)
         except DataError:

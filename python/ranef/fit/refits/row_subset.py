@@ -41,6 +41,7 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
         x=columns.take(rows) if isinstance(columns, LevelColumns) else np.asfortranarray(columns[rows]),
         weights=None if design.weights is None else design.weights[rows],
         offset=None if design.offset is None else design.offset[rows],
+        repeats=None if design.repeats is None else design.repeats[rows],
         kept=kept,
     )
 

@@ -117,8 +117,8 @@ def check_drawable(fit: MixedFit, type: str) -> None:
             "Leave out what separates the responses."
         )
     if type == "parametric" and fit.family.support == "proportion":
-        weights = fit.weights
-        if np.any(np.abs(weights - np.rint(weights)) > 1e-6):
+        trials = fit.trials
+        if np.any(np.abs(trials - np.rint(trials)) > 1e-6):
             raise OptionError("the numbers of trials (the weights) are not whole, so that no responses can be drawn.")
 
 

@@ -92,6 +92,7 @@ def design_of_rows(
         y=np.ascontiguousarray(design.y[index]),
         x=np.asfortranarray(design.x[index]),
         weights=None if design.weights is None else np.ascontiguousarray(design.weights[index]),
+        repeats=None if design.repeats is None else np.ascontiguousarray(design.repeats[index]),
         offset=None if design.offset is None else np.ascontiguousarray(design.offset[index]),
         n_input=len(index),
         kept=None,

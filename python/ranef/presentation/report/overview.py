@@ -146,8 +146,8 @@ def _kind(fit: MixedFit, scale: EffectScale) -> list[str]:
     if fit.response_kind == "binary":
         return [f"The response has two values; the model is of {scale.target}."] if scale.kind == "odds" else []
     if fit.family.support == "proportion" and fit.design.weights is not None:
-        trials = float(fit.design.weights.sum())
-        hits = float((fit.design.weights * fit.design.y).sum())
+        trials = float(fit.trials.sum())
+        hits = float((fit.trials * fit.design.y).sum())
         return [
             f"The rows have {trials:.10g} trials together, of which {hits:.10g} ({percent(hits / trials)}) are a "
             f"success ({scale.response})."

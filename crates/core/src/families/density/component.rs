@@ -6,7 +6,7 @@
 //! | inflated | (1 - p) f(y) | p + (1 - p) f(0) |
 //! | hurdle | (1 - p) f(y), or of the truncated | p |
 
-use super::{Density, Jet};
+use super::{Density, Jet, Trials};
 use crate::families::kernel::{pair, triple, Kernel, KernelOut, KernelRows};
 use crate::families::link::Link;
 use std::marker::PhantomData;
@@ -47,6 +47,7 @@ impl Zero {
 pub struct Component<D, const K: usize, const M: usize> {
     link: Link,
     zero: Zero,
+    trials: Option<Trials>,
     density: PhantomData<fn() -> D>,
 }
 
@@ -54,9 +55,18 @@ pub struct Component<D, const K: usize, const M: usize> {
 const ZEROS: [f64; 2] = [0.02, 0.98];
 
 impl<D: Density<K>, const K: usize, const M: usize> Component<D, K, M> {
-    pub(super) fn new(link: Link, zero: Zero) -> Self {
+    pub(super) fn new(link: Link, zero: Zero, trials: Option<Trials>) -> Self {
         assert_eq!(M, K + usize::from(zero.has_predictor()), "one predictor more for zero");
-        Component { link, zero, density: PhantomData }
+        Component { link, zero, trials, density: PhantomData }
+    }
+
+    /// Number of trials (where there are some) and weight of the log-likelihood of a row.
+    #[inline(always)]
+    fn weights(&self, rows: &KernelRows<'_>, i: usize) -> (f64, f64) {
+        match &self.trials {
+            Some(trials) => (trials[rows.order[i] as usize], rows.w[i]),
+            None => (rows.w[i], if D::TRIALS { 1.0 } else { rows.w[i] }),
+        }
     }
 
     /// A density is long code, so it stands here twice and not once for each case.
@@ -102,9 +112,8 @@ impl<D: Density<K>, const K: usize, const M: usize> Component<D, K, M> {
         let n = rows.y.len();
         for i in 0..n {
             let eta: [f64; M] = std::array::from_fn(|c| rows.eta[c * n + i]);
-            let (y, w) = (rows.y[i], rows.w[i]);
-            let jet = self.row::<O>(y, w, eta);
-            let weight = if D::TRIALS { 1.0 } else { w };
+            let (trials, weight) = self.weights(&rows, i);
+            let jet = self.row::<O>(rows.y[i], trials, eta);
             out.l[i] = weight * jet.v;
             for a in 0..M {
                 out.r[a * n + i] = weight * jet.g[a];
@@ -147,7 +156,7 @@ impl<D: Density<K>, const K: usize, const M: usize> Kernel for Component<D, K, M
     }
 
     fn start(&self, which: usize, rows: KernelRows<'_>, eta: &mut [f64]) {
-        let (y, w) = (rows.y, rows.w);
+        let y = rows.y;
         let n = y.len();
         // where zero is another matter, the others tell of the mean
         let hurdle = matches!(self.zero, Zero::Hurdle(_));
@@ -155,7 +164,7 @@ impl<D: Density<K>, const K: usize, const M: usize> Kernel for Component<D, K, M
         let average = used.iter().sum::<f64>() / used.len().max(1) as f64;
         for i in 0..n {
             let y = if hurdle && y[i] == 0.0 { average } else { y[i] };
-            eta[i] = self.link.of_mean(D::near(y, w[i], average));
+            eta[i] = self.link.of_mean(D::near(y, self.weights(&rows, i).0, average));
         }
         let shapes = match D::other_shapes(&used, average) {
             Some(shapes) if which > 0 => shapes,

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 /// A distribution with K linear predictors.
 pub trait Density<const K: usize>: Send + Sync + 'static {
-    /// Whether responses are proportions of numbers of trials, which stand in the weights.
+    /// Whether responses are proportions of numbers of trials.
     const TRIALS: bool = false;
 
     /// Whether several optima are usual with it.
@@ -83,7 +83,10 @@ pub trait Density<const K: usize>: Send + Sync + 'static {
 
 /// Whether a density has a link.
 type Allows = fn(Link) -> bool;
-type Make = fn(Link, Zero) -> Arc<dyn Kernel>;
+type Make = fn(Link, Zero, Option<Trials>) -> Arc<dyn Kernel>;
+
+/// Numbers of trials of the rows in the caller's order, where weights are something else.
+pub type Trials = Arc<[f64]>;
 
 /// A density by name.
 pub struct Named {
@@ -99,11 +102,15 @@ const fn named<D: Density<K>, const K: usize, const M: usize>(name: &'static str
     Named { name, predictors: K, allows, make: made::<D, K, M> }
 }
 
-fn made<D: Density<K>, const K: usize, const M: usize>(link: Link, zero: Zero) -> Arc<dyn Kernel> {
+fn made<D: Density<K>, const K: usize, const M: usize>(
+    link: Link,
+    zero: Zero,
+    trials: Option<Trials>,
+) -> Arc<dyn Kernel> {
     if zero.has_predictor() {
-        Arc::new(Component::<D, K, M>::new(link, zero))
+        Arc::new(Component::<D, K, M>::new(link, zero, trials))
     } else {
-        Arc::new(Component::<D, K, K>::new(link, zero))
+        Arc::new(Component::<D, K, K>::new(link, zero, trials))
     }
 }
 
@@ -141,6 +148,7 @@ pub static NAMES: &[Named] = &[
 ];
 
 /// The kernel of a density and what is made of it; none where the density or its link is unknown.
-pub fn kernel(name: &str, link: Link, zero: Zero) -> Option<Arc<dyn Kernel>> {
-    NAMES.iter().find(|n| n.name == name && (n.allows)(link)).map(|n| (n.make)(link, zero))
+/// Numbers of trials stand in the weights where they are not given.
+pub fn kernel(name: &str, link: Link, zero: Zero, trials: Option<Trials>) -> Option<Arc<dyn Kernel>> {
+    NAMES.iter().find(|n| n.name == name && (n.allows)(link)).map(|n| (n.make)(link, zero, trials))
 }

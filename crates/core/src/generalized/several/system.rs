@@ -166,6 +166,7 @@ impl GlmmSystem {
             x: Vec::new(),
             y: pick(rows.y),
             weights: pick(&weights),
+            repeats: None,
             parts,
             thresholds,
             units,

@@ -31,7 +31,7 @@ pub(super) fn kernels() -> Vec<Named> {
                     _ => true,
                 };
                 let possible = possible && own && !(zero != Zero::Plain && real && named.name != "lognormal");
-                let Some(k) = kernel(named.name, link, zero).filter(|_| usual && possible) else { continue };
+                let Some(k) = kernel(named.name, link, zero, None).filter(|_| usual && possible) else { continue };
                 let keep: Vec<usize> = (0..y.len()).filter(|&i| zero != Zero::Truncated || y[i] > 0.0).collect();
                 let of = |v: &[f64]| keep.iter().map(|&i| v[i]).collect::<Vec<f64>>();
                 out.push((format!("{} {link:?} {zero:?}", named.name), k, of(&y), of(&w)));
@@ -191,7 +191,7 @@ fn the_gradient_equals_differences() {
         ("genpois", Zero::Inflated, false),
         ("compois", Zero::Inflated, false),
     ] {
-        let g = example.system(kernel(name, Link::Log, zero).unwrap(), joint);
+        let g = example.system(kernel(name, Link::Log, zero, None).unwrap(), joint);
         let mut m = Modes::new(&g, 1);
         let theta: Vec<f64> = (0..g.n_theta()).map(|i| 0.3 + 0.07 * i as f64).collect();
         let beta: Vec<f64> = (0..g.p()).map(|i| [0.6, 0.3, 0.4, -0.9, 0.2][i % 5]).collect();
@@ -222,7 +222,7 @@ fn quadrature_equals_differences_and_one_node_is_laplace() {
     let example = Example::new(150, count);
     let one = &example.x[0][..];
     let free = || Arc::new(Unstructured) as Arc<dyn Structure>;
-    let kernel = kernel("nbinom2", Link::Log, Zero::Inflated).unwrap();
+    let kernel = kernel("nbinom2", Link::Log, Zero::Inflated, None).unwrap();
     let fixed = (0..3).map(|c| FixedBlock { parts: vec![(c, vec![one, &example.x[1][..]])] });
     let rows = SeveralRows {
         y: &example.y,
@@ -268,7 +268,7 @@ fn quadrature_equals_differences_and_one_node_is_laplace() {
 #[test]
 fn one_predictor_equals_the_usual_engine() {
     let example = Example::new(150, count);
-    let g = example.system(kernel("poisson", Link::Log, Zero::Plain).unwrap(), false);
+    let g = example.system(kernel("poisson", Link::Log, Zero::Plain, None).unwrap(), false);
     let free = || Arc::new(Unstructured) as Arc<dyn Structure>;
     let one = &example.x[0][..];
     let rows = Rows {
