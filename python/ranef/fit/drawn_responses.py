@@ -36,6 +36,12 @@ class DrawnResponses:
         """Whether theta of the replicates holds standard deviations divided by sigma."""
         return False
 
+    @property
+    def trials(self) -> Floats:
+        """Numbers of trials (n,), where responses are of some; else prior weights, or ones."""
+        known = self.design.trials
+        return np.ones(len(self.design.y)) if known is None else known
+
     def draw(self, generator: np.random.Generator, means: Floats, weights: Floats | None = None) -> Floats:
         """Draw responses (n,) with these means (n,), in the form that the design keeps; weights
         (n,) are those of the fit unless others are given.

@@ -235,11 +235,6 @@ class MixedFit(SolverQuestions, PartQuestions, DrawnResponses):
         return np.ones(self.nobs) if self.design.weights is None else self.design.weights
 
     @property
-    def trials(self) -> Floats:
-        """The same, of successes and failures without prior weights."""
-        return np.ones(self.nobs) if self.design.trials is None else self.design.trials
-
-    @property
     def vcov(self) -> Floats:
         """Covariance (p, p) of the fixed effects."""
         raise NotImplementedError
