@@ -791,6 +791,58 @@ def curve_functions() -> list[str]: ...
 def curve_derivatives(steps: list[tuple[str, float]], covariates: list[_F64], parameters: _F64, order: int) -> _F64:
     """Values and derivatives (parts, n) of a formula at parameters (P, n)."""
 
+class CurveTurns:
+    """Where turns ended: ``settled``, ``unsettled``, ``not_finite`` or ``not_determined``; theta is
+    that of the last linear model, ``b`` has the random effects of each factor.
+    """
+
+    end: str
+    beta: _F64
+    theta: _F64
+    sigma: float
+    b: list[_F64]
+    rounds: int
+
+class CurveModel:
+    """A curve of so many parameters with its rows. Columns of x belong to the parameters in
+    ``parts``, effects of each factor to those in ``of``.
+    """
+
+    def __init__(
+        self,
+        mean: list[tuple[str, float]] | Callable[[_F64, int], _F64],
+        covariates: list[_F64],
+        parameters: int,
+        x: _F64,
+        parts: list[int],
+        y: _F64,
+        weights: _F64 | None,
+        factors: _Factors,
+        of: list[list[int]],
+    ) -> None: ...
+    def pooled(self, beta: _F64) -> tuple[_F64, float]:
+        """Least squares without random effects: fixed effects, and root mean square residual."""
+
+    def least_squares(
+        self, theta: _F64, beta: _F64, u: list[_F64] | None, fall: float, n_threads: int
+    ) -> tuple[_F64, list[_F64], list[_F64]] | None:
+        """Penalised least squares with theta held, from effects on: fixed, spherical and other
+        random ones; None where the data do not determine one.
+        """
+
+    def turns(
+        self,
+        beta: _F64,
+        theta: _F64 | None,
+        rounds: int,
+        settled: float,
+        fall: float,
+        max_evaluations: int,
+        n_threads: int = 1,
+        progress: Callable[[int, float], object] | None = None,
+    ) -> CurveTurns:
+        """Turns of penalised least squares and linear mixed models."""
+
 def curve_system(
     mean: list[tuple[str, float]] | Callable[[_F64, int], _F64],
     covariates: list[_F64],
@@ -803,11 +855,13 @@ def curve_system(
     start: _F64,
     spread: list[float],
     gauss_newton: bool,
+    scales: list[tuple[str, float]],
     prior: object = None,
 ) -> GlmmSystem:
-    """Normal responses around a curve of P parameters; predictor P is log sigma. Columns of x
-    belong to ``predictors``, effects of each factor to those in ``of``; ``start`` is (P + 1, n),
-    ``spread`` has sizes of the parameters, in which a search steps.
+    """Normal responses around a curve of P parameters; predictor P is log sigma, those after it are
+    exponents of ``scales``: functions of the curve (``power``, ``exponential``) and what is taken
+    from them. Columns of x belong to ``predictors``, effects of each factor to those in ``of``;
+    ``start`` has all predictors of the rows, ``spread`` their sizes, in which a search steps.
     """
 
 class GlmmSystem:

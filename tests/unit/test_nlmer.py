@@ -250,7 +250,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"curvature": "expected"}, OptionError, "'observed' or 'gauss_newton'"),
     ({"functions": {"f": 3}}, ArgumentTypeError, "must be a function"),
     ({"functions": {"SSlogis": logistic}}, OptionError, "known already"),
-    ({"variance": "power(fitted)"}, OptionError, "method='linearized'"),
+    ({"variance": "const_power(age)"}, OptionError, "method='linearized'"),
     ({"formula": f"{CURVE} ~ (Asym | Trees)"}, ColumnNotFoundError, "Trees"),
     ({"formula": "girth ~ SSlogis(age, Asym, xmid, scal) ~ (Asym | Tree)"}, ColumnNotFoundError, "girth"),
 ]
@@ -353,3 +353,32 @@ def test_what_is_said_of_it_elsewhere(m: Any, tmp_path: Any) -> None:
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "nonlinear mixed model" in text
     assert "proc mixed" not in text
+
+
+def test_the_unit_of_the_response_does_not_matter(m: Any) -> None:
+    """Down to sizes whose squares are hardly numbers."""
+    for unit in (1e-120, 1e-13, 1e9):
+        found = nlmer(FORMULA, ORANGE.assign(circumference=ORANGE["circumference"] * unit))
+        assert found.convergence.ok
+        assert found.objective - 70 * math.log(unit) == pytest.approx(m.objective, abs=1e-6)
+        assert found.fixef["Asym"] == pytest.approx(m.fixef["Asym"] * unit, rel=1e-6)
+
+
+def test_what_the_curve_alone_reproduces() -> None:
+    exact = ORANGE.assign(circumference=logistic(ORANGE["age"], 190.0, 720.0, 350.0))
+    for method in ("laplace", "linearized"):
+        with pytest.raises(DataError, match="reproduces the response exactly"):
+            nlmer(FORMULA, exact, method=method)
+
+
+def test_a_function_that_is_not_defined_everywhere() -> None:
+    """math.sqrt raises at steps that are too long; where it is tried is the affair of the fit."""
+
+    def root(age: Any, a: Any, b: Any) -> Any:
+        return np.array([x * math.sqrt(y) + z for x, y, z in zip(age, a, b, strict=True)])
+
+    formula = "circumference ~ f(age, a, b) ~ (b | Tree)"
+    with pytest.warns(RanefWarning, match="does not pass on derivatives"):
+        found = nlmer(formula, ORANGE, start={"a": 1.0, "b": 10.0}, functions={"f": root})
+    typed = nlmer("circumference ~ age * sqrt(a) + b ~ (b | Tree)", ORANGE, start={"a": 1.0, "b": 10.0})
+    assert found.objective == pytest.approx(typed.objective, abs=1e-5)

@@ -1,8 +1,8 @@
 //! Nonlinear models: derivatives of formulas against differences, and the gradient of both
 //! approximations against differences of their values.
 
-use ranef_core::families::curve::{Curve, Function, Mean, MeanRows, Operation, Program};
-use ranef_core::families::Several;
+use ranef_core::families::curve::{Curve, FittedScale, Function, Mean, MeanRows, Operation, Program, ScaledCurve};
+use ranef_core::families::{Kernel, KernelOut, KernelRows, Several};
 use ranef_core::generalized::{Approximation, Curvature, FixedBlock, GlmmSystem, Modes, Point, SeveralRows};
 use ranef_core::rng::Rng;
 use ranef_core::rows::{FactorRows, TermRows};
@@ -96,8 +96,7 @@ impl Growth {
         Growth { y, t, plant, plot, weights }
     }
 
-    fn system(&self, gauss_newton: bool) -> GlmmSystem {
-        let n = self.y.len();
+    fn curve(&self) -> Program {
         let logistic = vec![
             Parameter(0),
             Column(0),
@@ -108,9 +107,28 @@ impl Growth {
             Call(Function::Logistic),
             Multiply,
         ];
-        let program = Program::new(logistic, vec![self.t.clone()], 3).unwrap();
-        let start: Vec<f64> = [20.0, 3.5, 1.1, -0.7].iter().flat_map(|v| vec![*v; n]).collect();
-        let kernel = Curve::new(Box::new(program), gauss_newton, start, vec![1.0, 0.3, 0.1, 0.1]);
+        Program::new(logistic, vec![self.t.clone()], 3).unwrap()
+    }
+
+    fn start(&self, exponents: usize) -> (Vec<f64>, Vec<f64>) {
+        let at = [20.0, 3.5, 1.1, -0.7].into_iter().chain(vec![0.1; exponents]);
+        let sizes = [1.0, 0.3, 0.1, 0.1].into_iter().chain(vec![0.1; exponents]);
+        (at.flat_map(|v| vec![v; self.y.len()]).collect(), sizes.collect())
+    }
+
+    fn system(&self, gauss_newton: bool) -> GlmmSystem {
+        let (start, spread) = self.start(0);
+        self.system_of(Arc::new(Curve::new(Box::new(self.curve()), gauss_newton, start, spread)))
+    }
+
+    fn scaled(&self) -> ScaledCurve {
+        let (start, spread) = self.start(2);
+        let scales = vec![FittedScale::Power(2.0), FittedScale::Exponential(9.0)];
+        ScaledCurve::new(Box::new(self.curve()), scales, start, spread)
+    }
+
+    fn system_of(&self, kernel: Arc<dyn Kernel>) -> GlmmSystem {
+        let (n, m) = (self.y.len(), kernel.predictors());
         let ones = vec![1.0; n];
         let block = |c: usize| FixedBlock { parts: vec![(c, vec![&ones[..]])] };
         let free: Arc<dyn Structure> = Arc::new(Unstructured);
@@ -119,28 +137,30 @@ impl Growth {
         let rows = SeveralRows {
             y: &self.y,
             weights: Some(&self.weights),
-            fixed: (0..4).map(block).collect(),
+            fixed: (0..m).map(block).collect(),
             thresholds: None,
-            offsets: vec![None; 4],
+            offsets: vec![None; m],
             factors: vec![factor(&self.plant[..], 11, 2), factor(&self.plot[..], 4, 1)],
             of: vec![vec![0, 1], vec![0]],
         };
-        GlmmSystem::several(&rows, Arc::new(Several(Arc::new(kernel)))).unwrap()
+        GlmmSystem::several(&rows, Arc::new(Several(kernel))).unwrap()
     }
 }
 
 #[test]
-fn gradients_of_both_curvatures_equal_differences() {
+fn gradients_of_all_kernels_equal_differences() {
     let growth = Growth::new();
-    for gauss_newton in [false, true] {
-        let g = growth.system(gauss_newton);
-        let mut m = Modes::new(&g, 1);
-        let beta = g.beta_from_given(&[19.0, 3.6, 1.2, -0.6]);
-        let point = Point { theta: vec![1.7, 0.2, 0.5, 0.8], beta: beta.clone(), extras: Vec::new() };
+    let at = [19.0, 3.6, 1.2, -0.6, 0.2, 0.02];
+    let kernels =
+        [(growth.system(false), 4), (growth.system(true), 4), (growth.system_of(Arc::new(growth.scaled())), 6)];
+    for (which, (g, p)) in kernels.iter().enumerate() {
+        let mut m = Modes::new(g, 1);
+        let beta = g.beta_from_given(&at[..*p]);
+        let point = Point { theta: vec![1.7, 0.2, 0.5, 0.8], beta, extras: Vec::new() };
         let mut value = |p: &Point| {
             m.forget();
             m.beta.copy_from_slice(&p.beta);
-            m.value(&g, p, HOW, false).unwrap()
+            m.value(g, p, HOW, false).unwrap()
         };
         let here = value(&point);
         let theta = g.layout.pull_back(&point.theta, &here.gamma);
@@ -154,10 +174,31 @@ fn gradients_of_both_curvatures_equal_differences() {
             }
             value(&p).objective
         };
-        for k in 0..8 {
+        for k in 0..4 + p {
             let want = (moved(k, h) - moved(k, -h)) / (2.0 * h);
             let got = if k < 4 { theta[k] } else { here.beta[k - 4] };
-            assert!((got - want).abs() < 2e-6 * (1.0 + want.abs()), "{gauss_newton} {k}: {got} {want}");
+            assert!((got - want).abs() < 2e-6 * (1.0 + want.abs()), "{which} {k}: {got} {want}");
         }
+    }
+}
+
+#[test]
+fn rows_whose_variance_follows_the_curve_have_the_normal_density() {
+    let growth = Growth::new();
+    let (n, kernel) = (growth.y.len(), growth.scaled());
+    let m = kernel.predictors();
+    let at = [19.0, 3.6, 1.2, -0.6, 0.2, 0.02];
+    let eta: Vec<f64> = at.iter().flat_map(|v| vec![*v; n]).collect();
+    let order: Vec<u32> = (0..n as u32).collect();
+    let mut l = vec![0.0; n];
+    let (mut r, mut w) = (vec![0.0; m * n], vec![0.0; m * (m + 1) / 2 * n]);
+    let rows = KernelRows { y: &growth.y, w: &growth.weights, eta: &eta, order: &order, random: &[true; 6] };
+    kernel.derivatives(rows, KernelOut { l: &mut l, r: &mut r, w: &mut w, t: &mut [] });
+    for i in 0..n {
+        let f = at[0] / (1.0 + (-(growth.t[i] - at[1]) / at[2]).exp());
+        let log_sd = at[3] + at[4] * (f.ln() - 2.0) + at[5] * (f - 9.0) - 0.5 * growth.weights[i].ln();
+        let e = (growth.y[i] - f) / log_sd.exp();
+        let want = -0.5 * e * e - log_sd - 0.5 * (2.0 * std::f64::consts::PI).ln();
+        assert!((l[i] - want).abs() < 1e-12 * (1.0 + want.abs()), "{i}: {} {want}", l[i]);
     }
 }

@@ -32,6 +32,8 @@ use pyo3::prelude::*;
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<lmm::LmmSystem>()?;
     m.add_class::<correlated::CorrelatedSystem>()?;
+    m.add_class::<curve::CurveModel>()?;
+    m.add_class::<curve::CurveTurns>()?;
     m.add_class::<crossed::CrossedRows>()?;
     m.add_class::<crossed::CrossedSystem>()?;
     m.add_class::<crossed_glmm::CrossedGlmmSystem>()?;

@@ -73,9 +73,13 @@ def nlmer(
         Prior weights: the residual variance of a row is sigma² divided by its weight.
     subset, na_action, contrasts, control, progress, n_threads
         As in `lmer`.
-    correlation, variance : str, optional
-        Correlation of the rows given the random effects and variance functions, such as
-        ``"power(fitted)"``, as in `gls`; with ``method="linearized"``.
+    correlation : str, optional
+        Correlation of the rows given the random effects, as in `gls`; with
+        ``method="linearized"``.
+    variance : str, optional
+        Variance functions of columns or of the curve, such as ``"power(time)"``,
+        ``"power(fitted)"`` or ``"by_group(sex)"``, as in `gls`. With ``method="linearized"`` they
+        are held at the fitted values; else they are part of the likelihood.
     prior : dict, optional
         Prior densities (`ranef.priors`) of ``"fixef"``, ``"fixef:Asym"``, ``"cov"``, ``"cov:g"``
         and ``"resid"``, the residual standard deviation, such as ``{"fixef:scal":

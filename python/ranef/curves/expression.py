@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ranef.curves.self_starts import SELF_STARTS, SelfStart
@@ -109,6 +110,17 @@ def parameters_of(
 
 def curve_of(node: Expr, text: str, parameters: tuple[str, ...], functions: Mapping[str, Function]) -> Curve:
     """The mean function of an expression with these parameters."""
+    if not functions:
+        return _known_curve(node, text, parameters)
+    return _curve(node, text, parameters, functions)
+
+
+@lru_cache(maxsize=64)
+def _known_curve(node: Expr, text: str, parameters: tuple[str, ...]) -> Curve:
+    return _curve(node, text, parameters, {})
+
+
+def _curve(node: Expr, text: str, parameters: tuple[str, ...], functions: Mapping[str, Function]) -> Curve:
     tree = _expanded(node)
     covariates: list[Expr] = []
     steps: list[Step] | None = []

@@ -7,6 +7,7 @@ squares; what fits best is the start.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ ENOUGH_ROWS = 400
 
 #: Points of a grid with one and with two dimensions.
 LINE, SIDE = 60, 24
+
+#: Scales of logistic curves, as shares of the range.
+SCALES = 1.0 / np.geomspace(2, 60, 16)
 
 #: Least squares of two columns that are nearly the same are no start.
 INDEPENDENT = 1e-10
@@ -65,7 +69,7 @@ class SelfStart:
     def expanded(self, arguments: tuple[Expr, ...]) -> Expr:
         """The formula with expressions in the place of the arguments."""
         given = dict(zip((*self.inputs, *self.parameters), arguments, strict=True))
-        return substituted(parse_expression(self.formula), given)
+        return substituted(_formula(self.formula), given)
 
     def start(self, inputs: Floats, y: Floats) -> tuple[float, ...] | None:
         """Values of the parameters near data; None where there are none.
@@ -94,6 +98,12 @@ class SelfStart:
         return None
 
 
+@cache
+def _formula(text: str) -> Expr:
+    """The formula of one of the curves here, parsed once."""
+    return parse_expression(text)
+
+
 def substituted(node: Expr, given: dict[str, Expr]) -> Expr:
     """An expression with others in the place of its names."""
     if isinstance(node, Name):
@@ -112,11 +122,11 @@ def substituted(node: Expr, given: dict[str, Expr]) -> Expr:
 
 def _least_squares(columns: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Coefficients (points, m) of one or two columns, and the sums of squares they leave."""
-    columns = np.nan_to_num(columns, nan=np.inf)
     bad: NDArray[np.bool_] = np.logical_not(np.isfinite(columns).all(axis=(1, 2)))
-    columns = np.where(bad[:, None, None], 0.0, columns)
-    products = np.einsum("gna,gnb->gab", columns, columns)
-    right = np.einsum("gna,n->ga", columns, y)
+    if bad.any():
+        columns = np.where(bad[:, None, None], 0.0, columns)
+    transposed = columns.transpose(0, 2, 1)
+    products, right = transposed @ columns, transposed @ y
     if columns.shape[2] == 1:
         coefficients = right / products[:, :, 0]
     else:
@@ -125,8 +135,7 @@ def _least_squares(columns: Floats, y: Floats) -> tuple[Floats, Floats]:
         first = products[:, 1, 1] * right[:, 0] - products[:, 0, 1] * right[:, 1]
         second = products[:, 0, 0] * right[:, 1] - products[:, 0, 1] * right[:, 0]
         coefficients = np.stack([first, second], axis=1) / determinant[:, None]
-    rest = y - np.einsum("gna,ga->gn", columns, coefficients)
-    lost = np.einsum("gn,gn->g", rest, rest)
+    lost = y @ y - np.sum(coefficients * right, axis=1)
     return coefficients, np.where(bad | ~np.isfinite(lost), np.inf, lost)
 
 
@@ -139,7 +148,8 @@ def _spread(x: Floats) -> tuple[float, float, float]:
 def _rates(x: Floats, points: int) -> Floats:
     """Rates at which something decays within the range of x, or hardly."""
     length = max(_spread(x)[2], abs(float(x.max())))
-    return np.geomspace(0.1, 200.0, points) / (length if length > 0 else 1.0)
+    # a geometric series, as geomspace gives it in a fifth of the time
+    return 0.1 * 2000.0 ** np.linspace(0.0, 1.0, points) / (length if length > 0 else 1.0)
 
 
 def _pairs(a: Floats, b: Floats) -> tuple[Floats, Floats]:
@@ -151,7 +161,7 @@ def _pairs(a: Floats, b: Floats) -> tuple[Floats, Floats]:
 def _logistic(x: Floats) -> tuple[Floats, Floats, Floats]:
     """Middles, scales and values (points, rows) of logistic curves over the range of x."""
     low, high, length = _spread(x)
-    middle, scale = _pairs(np.linspace(low - 0.2 * length, high + 0.2 * length, SIDE), length / np.geomspace(2, 60, 16))
+    middle, scale = _pairs(np.linspace(low - 0.2 * length, high + 0.2 * length, SIDE), length * SCALES)
     return middle, scale, 1.0 / (1.0 + np.exp(-(x - middle[:, None]) / scale[:, None]))
 
 
@@ -190,22 +200,22 @@ def _asymp_orig(inputs: Floats) -> Trial:
     return Trial((1.0 - e)[:, :, None], lambda c, i: (c[0], np.log(rates[i])))
 
 
+def _two_decays(inputs: Floats) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Of all pairs of a slow and a fast rate these and their exponentials (points, rows)."""
+    rates, e = _decay(inputs, SIDE)
+    slow, fast = np.triu_indices(SIDE, 1)
+    return (rates[slow], e[slow]), (rates[fast], e[fast])
+
+
 def _biexp(inputs: Floats) -> Trial:
-    rates = _rates(inputs[:, 0], SIDE)
-    slow, fast = _pairs(rates, rates)
-    slow, fast = slow[slow < fast], fast[slow < fast]
-    x = inputs[:, 0]
-    columns = np.stack([np.exp(-fast[:, None] * x), np.exp(-slow[:, None] * x)], axis=2)
+    (slow, of_slow), (fast, of_fast) = _two_decays(inputs)
+    columns = np.stack([of_fast, of_slow], axis=2)
     return Trial(columns, lambda c, i: (c[0], np.log(fast[i]), c[1], np.log(slow[i])))
 
 
 def _fol(inputs: Floats) -> Trial:
-    dose, x = inputs[:, 0], inputs[:, 1]
-    rates = _rates(x, SIDE)
-    slow, fast = _pairs(rates, rates)
-    slow, fast = slow[slow < fast], fast[slow < fast]
-    shape = (np.exp(-slow[:, None] * x) - np.exp(-fast[:, None] * x)) / (fast - slow)[:, None]
-    columns = (dose * (slow * fast)[:, None] * shape)[:, :, None]
+    (slow, of_slow), (fast, of_fast) = _two_decays(inputs[:, 1:])
+    columns = (inputs[:, 0] * (slow * fast / (fast - slow))[:, None] * (of_slow - of_fast))[:, :, None]
     return Trial(columns, lambda c, i: (np.log(slow[i]), np.log(fast[i]), -np.log(c[0])))
 
 

@@ -32,6 +32,15 @@ def residual_covariances(fit: MixedFit) -> dict[str, tuple[list[Any], Floats]]:
     return _matrices(fit)
 
 
+def structure_series(fit: MixedFit) -> "pd.Series[float]":
+    """Natural parameters of the structure of the rows by name; empty without one."""
+    import pandas as pd
+
+    found = fit.structure_parameters
+    index = pd.Index(list(found), dtype=object)
+    return pd.Series(list(found.values()), index=index, name="structure", dtype=float)
+
+
 def residual_correlations(fit: MixedFit) -> "list[pd.DataFrame]":
     """For every group with its own parameters the correlations of the positions as a frame, with
     attributes ``group`` and ``sd`` (None where it depends on covariates).

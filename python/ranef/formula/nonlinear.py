@@ -5,6 +5,7 @@ a third part, as lme4 writes it, or in a formula for each parameter.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ranef.errors import ArgumentTypeError, FormulaError, OptionError
 from ranef.formula.deparse import deparse
@@ -88,7 +89,8 @@ class NonlinearFormula:
 
 
 def parse_nonlinear(text: object) -> NonlinearFormula:
-    """Parse ``response ~ curve`` or ``response ~ curve ~ effects``.
+    """Parse ``response ~ curve`` or ``response ~ curve ~ effects``; the same object for the same
+    text.
 
     Raises
     ------
@@ -100,6 +102,11 @@ def parse_nonlinear(text: object) -> NonlinearFormula:
             f"formula must be text such as 'height ~ SSlogis(age, Asym, xmid, scal) ~ (Asym | tree)', not a "
             f"{type(text).__name__}."
         )
+    return _parse(text)
+
+
+@lru_cache(maxsize=64)
+def _parse(text: str) -> NonlinearFormula:
     tree = parse_expression(text)
     effects: tuple[tuple[tuple[str, ...], str, tuple[int, int]], ...] = ()
     if not (isinstance(tree, Binary) and tree.operator == "~"):

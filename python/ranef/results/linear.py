@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ranef.diagnostics.leverage import cooks_distances, studentized_residuals
 from ranef.estimates import fixed_effects
 from ranef.estimates.information_criteria import Convention, information_criteria, subjects_read
-from ranef.estimates.residual_covariance import residual_covariances
+from ranef.estimates.residual_covariance import residual_covariances, structure_series
 from ranef.fit.linear import LmmFit
 from ranef.fit.request import LmmRequest
 from ranef.results.model.mixed import MixedModel
@@ -51,11 +51,7 @@ class LinearMixedModel(MixedModel):
     @cached_property
     def structure(self) -> "pd.Series[float]":
         """Parameters of the covariance structure of the rows by name; empty without one."""
-        import pandas as pd
-
-        found = self._fit.structure_parameters
-        index = pd.Index(list(found), dtype=object)
-        return pd.Series(list(found.values()), index=index, name="structure", dtype=float)
+        return structure_series(self._fit)
 
     def information_criteria(self, convention: Convention = "ranef", penalized: bool = False) -> "pd.Series[float]":
         """Information criteria as another program counts parameters and observations.

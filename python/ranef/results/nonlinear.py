@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.estimates import fixed_effects
+from ranef.estimates.residual_covariance import structure_series
 from ranef.estimates.residuals import residual_values
 from ranef.fit.nonlinear.record import NonlinearFit, parameter_view
 from ranef.fit.nonlinear.request import NonlinearRequest
@@ -46,6 +47,13 @@ class NonlinearMixedModel(MixedModel):
     def zvalues(self) -> "pd.Series[float]":
         """Fixed effects divided by their standard errors."""
         return self._named(fixed_effects.t_values(self._fit), "zvalues")
+
+    @cached_property
+    def structure(self) -> "pd.Series[float]":
+        """Parameters of the variance function and of the correlation of the rows, by name; empty
+        without them.
+        """
+        return structure_series(self._fit)
 
     def emmeans(self, specs: Any, *, param: str | None = None, **options: Any) -> "MarginalMeans":
         """Estimated marginal means of a parameter of the curve.

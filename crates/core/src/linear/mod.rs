@@ -21,6 +21,7 @@ mod search;
 mod solution;
 mod start;
 mod system;
+mod turns;
 mod union;
 
 pub use crate::layout::Frame;
@@ -48,4 +49,5 @@ pub use search::{search, sharpened, Begin, Search, Valley};
 pub use solution::{predict_variance, Evaluation, NewRows, Solution};
 pub use start::moment_frames;
 pub use system::System;
+pub use turns::{take_turns, CurveRows, End as TurnsEnd, Limits as TurnLimits, Pooled, Turns};
 pub use union::{Passage, Within};

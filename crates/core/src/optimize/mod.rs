@@ -2,5 +2,6 @@
 
 pub mod bounds;
 pub mod differences;
+pub mod mixing;
 pub mod quasi_newton;
 pub mod trust_region;

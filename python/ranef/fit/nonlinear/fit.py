@@ -13,20 +13,22 @@ from ranef.curves.evaluate import takes_jets
 from ranef.design.record import Design
 from ranef.errors import DataError, DesignError, OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.correlated.record import CorrelatedFit
+from ranef.fit.correlated.record import CorrelatedFit, structure_names, with_fitted
 from ranef.fit.ending.convergence import Ending, convergence_of
+from ranef.fit.ending.exact import reproduces
 from ranef.fit.ending.messages import fit_messages
 from ranef.fit.ending.valleys import Search, Valley
 from ranef.fit.linear import LmmFit
-from ranef.fit.nonlinear.linearized import TO_A_START, TO_THE_END, Turns, by_turns, in_formula_order
+from ranef.fit.nonlinear.linearized import TO_A_START, Turns, by_turns, in_formula_order, some_turns
 from ranef.fit.nonlinear.record import Approximation, NonlinearCorrelatedFit, NonlinearFit
-from ranef.fit.nonlinear.start import Pooled, check_start, far_table, pooled, undetermined
-from ranef.fit.nonlinear.system import curve_model
-from ranef.fit.nonlinear.values import curve_derivatives, curve_of_design, linearised
+from ranef.fit.nonlinear.row_scales import row_scales
+from ranef.fit.nonlinear.start import check_start, far_table, undetermined
+from ranef.fit.nonlinear.system import curve_model, curve_rows
+from ranef.fit.nonlinear.values import curve_derivatives, curve_of_design, linearised, population_values
 from ranef.fit.order import TermOrder, by_term, order_terms
 from ranef.fit.prior import log_prior, see_that_priors_fit
 from ranef.fit.progress import Report
-from ranef.fit.system import LazySystem, build_linear_system
+from ranef.fit.system import LazySystem, build_correlated_system, build_linear_system, row_covariance
 from ranef.fit.threads import threads_of_fit
 from ranef.status import FitStatus
 
@@ -95,11 +97,8 @@ def fit_nonlinear(
     control = control or FitControl()
     threads = threads_of_fit(len(design.y), n_threads)
     rows = curve_of_design(design)
-    if design.residual is not None and how.method != "linearized":
-        raise OptionError(
-            "correlation and variance of the rows go with method='linearized'; leave them out for Laplace's "
-            "approximation."
-        )
+    if how.method == "laplace":
+        row_scales(design)  # refuses what it cannot be
     _check_columns(design)
     messages: tuple[str, ...] = ()
     if rows.curve.calls_python and how.method == "laplace" and how.curvature == "observed":
@@ -114,24 +113,32 @@ def fit_nonlinear(
     check_start(design, start.beta)
     if start.theta is not None and how.method == "laplace":
         return _laplace(design, order, how, start, control, progress, threads, messages)
-    least = pooled(design, start.beta)
+    rough = design if how.method == "linearized" else design.with_rows(weights=row_scales(design).weights)
+    model = curve_rows(rough, order)
+    beta, sigma = model.pooled(start.beta)
     if start.other is not None:
-        again = pooled(design, start.other)
-        least = again if again.sigma < (1.0 - CLEARLY) * least.sigma or _nowhere(design, least) else least
-    if not (np.isfinite(least.sigma) and np.isfinite(least.beta).all()):
+        other = model.pooled(start.other)
+        if other[1] < (1.0 - CLEARLY) * sigma or _nowhere(design, beta):
+            beta, sigma = other
+    if not (np.isfinite(sigma) and np.isfinite(beta).all()):
         raise DataError(f"the curve cannot be brought near the data from the start: {far_table(design, start.beta)}.")
-    _check_slopes(design, least)
+    if reproduces(design, population_values(design, beta)):
+        raise DataError(
+            "the curve without random effects reproduces the response exactly, so that nothing is left for random "
+            "effects and residual. Data that were computed need some noise."
+        )
+    _check_slopes(design, beta)
     if how.method == "linearized":
-        turns = by_turns(design, least.beta, order, control, progress, threads, TO_THE_END)
+        turns = by_turns(design, beta, order, control, progress, threads)
         return _record_of_turns(design, order, turns, messages, n_threads)
     found: list[LmmFit] = []
     failure: DataError | None = None
     for limits in TO_A_START:
         try:
-            turns = by_turns(replace(design, priors=()), least.beta, order, control, None, threads, limits)
-            fit = turns.fit
-            theta = np.where(np.abs(fit.theta) < LEAST_THETA, 0.0, fit.theta)
-            near = CurveStart(turns.beta, _away_from_zero(order, theta), fit.sigma)
+            turned = some_turns(design, model, beta, None, control, None, threads, limits)
+            theta = turned.theta[order.theta_of_core]
+            theta = np.where(np.abs(theta) < LEAST_THETA, 0.0, theta)
+            near = CurveStart(turned.beta, _away_from_zero(order, theta), turned.sigma)
             found.append(_laplace(design, order, how, near, control, progress, threads, messages))
         except DataError as problem:
             failure = problem
@@ -160,28 +167,28 @@ def _check_columns(design: Design) -> None:
         raise DesignError(f"there are {len(design.y)} rows for {rows.x.shape[1]} fixed effects; more are needed.")
 
 
-def _pooled_slopes(design: Design, least: Pooled) -> Floats:
+def _pooled_slopes(design: Design, beta: Floats) -> Floats:
     """Slopes (n, p) of the curve without random effects in all fixed effects."""
     rows = curve_of_design(design)
-    found = curve_derivatives(rows.curve, rows.covariates, rows.fixed_parameters(least.beta), 1)
+    found = curve_derivatives(rows.curve, rows.covariates, rows.fixed_parameters(beta), 1)
     out: Floats = rows.x * found[1 : 1 + rows.n_parameters][list(rows.parts)].T
     return out
 
 
-def _nowhere(design: Design, least: Pooled) -> bool:
+def _nowhere(design: Design, beta: Floats) -> bool:
     """Whether least squares ended where the curve does not depend on its parameters."""
-    slopes = _pooled_slopes(design, least)
+    slopes = _pooled_slopes(design, beta)
     return not np.isfinite(slopes).all() or undetermined(design, slopes) is not None
 
 
-def _check_slopes(design: Design, least: Pooled) -> None:
+def _check_slopes(design: Design, beta: Floats) -> None:
     """Say which parameter the data do not determine, at the curve without random effects."""
-    slopes = _pooled_slopes(design, least)
+    slopes = _pooled_slopes(design, beta)
     what = undetermined(design, slopes) if np.isfinite(slopes).all() else None
     if what is not None:
         raise DataError(
             f"the data do not determine {what}: the curve does not change along it. "
-            f"{_sentence(far_table(design, least.beta))}"
+            f"{_sentence(far_table(design, beta))}"
         )
 
 
@@ -216,10 +223,21 @@ def _laplace(
     sigma = start.sigma if start.sigma is not None and start.sigma > 0 else float(np.std(design.y)) or 1.0
     theta = start.theta
     assert theta is not None
-    system = curve_model(design, order, start.beta, sigma, how.curvature == "gauss_newton")
+    scales = row_scales(design, start.beta)
+    if scales.functions and how.curvature == "gauss_newton":
+        raise OptionError(
+            "a variance that follows the curve has curvature='observed' alone: that of Gauss and Newton leaves out how "
+            "the random effects move it. Functions of columns, as power(time), have both."
+        )
+    system = curve_model(design, order, start.beta, sigma, how.curvature == "gauss_newton", scales)
+    if len(system.kept) < p + 1 + scales.n:
+        raise DesignError(
+            "the data do not determine the variance function: its covariate must vary between the rows of a group, "
+            "and no function may be the product of others."
+        )
     see_that_priors_fit(design, system.kept, how.n_quad)
     absolute = np.ascontiguousarray(sigma * theta[order.core_of_theta])
-    beta = np.append(start.beta, math.log(sigma))
+    beta = np.concatenate([start.beta, [math.log(sigma)], np.zeros(scales.n)])
     if how.n_quad > 1 and not system.allows_quadrature:
         raise OptionError(
             f"n_quad={how.n_quad} is for one grouping factor with at most three random effects and "
@@ -247,19 +265,23 @@ def _laplace(
             "the likelihood is not finite near the start, so that there are no estimates: "
             f"{far_table(design, start.beta)}. Give other starting values."
         )
-    estimates, log_sigma = solution.beta[:p], float(solution.beta[p])
-    sigma = math.exp(log_sigma)
+    estimates, z = solution.beta[:p], solution.beta[p + 1 :][scales.order]
+    sigma = math.exp(scales.log_sigma(float(solution.beta[p]), solution.beta[p + 1 :]))
     relative = solution.theta[order.theta_of_core] / sigma
     b = by_term(order, solution.b)
     u = tuple(sigma * own for own in by_term(order, solution.u))
     near = linearised(design, estimates, in_formula_order(order, b))
     linear_design = replace(near.design, priors=())
-    core = build_linear_system(linear_design, order, threads)
+    if scales.functions:
+        linear_design = with_fitted(linear_design, near.values)
+    correlated = design.residual is not None
+    core: Any = (build_correlated_system if correlated else build_linear_system)(linear_design, order, threads)
     if len(core.kept) < p:
         raise DataError(
             f"the data do not determine {undetermined(near.design, near.design.x) or 'a parameter'} at the estimates."
         )
-    linear = core.solution(np.ascontiguousarray(relative[order.core_of_theta]), False, threads)
+    at = np.ascontiguousarray(relative[order.core_of_theta])
+    linear = core.solution(at, z, False) if correlated else core.solution(at, False, threads)
     # with the curvature of lme4 standard errors are those of lme4, too: of the linearised model
     own = found.vcov is not None and (how.curvature == "observed" or bool(design.priors))
     vcov = np.array(found.vcov)[:p, :p] if own else linear.vcov_unscaled * sigma**2
@@ -268,47 +290,65 @@ def _laplace(
     convergence = convergence_of(
         ending, OPTIMIZER, design, order, valleys, lambda v: np.sqrt(np.diagonal(vcov)), tuple(range(p))
     )
-    return NonlinearFit(
-        design=near.design,
-        order=order,
-        theta=relative,
-        kept=tuple(range(p)),
-        dropped=(),
-        beta=estimates,
-        u=u,
-        b=b,
-        sigma=sigma,
-        reml=False,
-        objective=objective,
-        reml_criterion=math.nan,
-        ml_deviance=objective + 2 * of_priors,
-        log_prior=of_priors,
-        vcov_unscaled=linear.vcov_unscaled,
-        pwrss=linear.pwrss,
-        ldl2=linear.ldl2,
-        ldrx2=linear.ldrx2,
-        system=LazySystem(linear_design, order, None, core),
-        convergence=convergence,
-        messages=(*messages, *fit_messages(design, (), convergence)),
-        n_threads=threads,
-        n_quad=how.n_quad,
-        curvature=how.curvature,
-        method="laplace",
-        vcov_beta=vcov,
-        mu=near.values,
+    fields: dict[str, Any] = {
+        "design": replace(near.design, residual=linear_design.residual),
+        "order": order,
+        "theta": relative,
+        "kept": tuple(range(p)),
+        "dropped": (),
+        "beta": estimates,
+        "u": u,
+        "b": b,
+        "sigma": sigma,
+        "reml": False,
+        "objective": objective,
+        "reml_criterion": math.nan,
+        "ml_deviance": objective + 2 * of_priors,
+        "log_prior": of_priors,
+        "vcov_unscaled": linear.vcov_unscaled,
+        "pwrss": linear.pwrss,
+        "ldl2": linear.ldl2,
+        "ldrx2": linear.ldrx2,
+        "system": LazySystem(linear_design, order, None, core),
+        "convergence": convergence,
+        "messages": (*messages, *fit_messages(design, (), convergence)),
+        "n_threads": threads,
+        "n_quad": how.n_quad,
+        "curvature": how.curvature,
+        "method": "laplace",
+        "vcov_beta": vcov,
+        "mu": near.values,
+    }
+    if design.residual is None:
+        return NonlinearFit(**fields)
+    structure = row_covariance(design)
+    natural, slopes = structure.natural(z)
+    names = structure_names(design.residual, structure.parameters)
+    places = p + 1 + scales.order
+    own_z = None if found.vcov is None else np.array(found.vcov)[np.ix_(places, places)]
+    return NonlinearCorrelatedFit(
+        **fields,
+        z=np.array(z),
+        structure=natural,
+        structure_slopes=np.ascontiguousarray(slopes),
+        structure_names=names,
+        vcov_rows=own_z,
     )
 
 
 def _log_prior(
-    design: Design, order: TermOrder, found: "_core.GeneralizedFit", how: Approximation, threads: int
+    design: Design,
+    order: TermOrder,
+    found: "_core.GeneralizedFit",
+    how: Approximation,
+    threads: int,
 ) -> float:
     """Log density of the priors at the estimates; 0 without."""
     if not design.priors or found.solution is None:
         return 0.0
     beta, theta = found.solution.beta, found.solution.theta
-    bare = curve_model(
-        replace(design, priors=()), order, beta[:-1], math.exp(beta[-1]), how.curvature == "gauss_newton"
-    )
+    p = curve_of_design(design).x.shape[1]
+    bare = curve_model(replace(design, priors=()), order, beta[:p], math.exp(beta[p]), how.curvature == "gauss_newton")
     there = bare.evaluate(theta, beta, None, how.n_quad, "observed", threads)
     return log_prior(found.ending.objective, there.objective)
 

@@ -1,11 +1,14 @@
 """Nonlinear models by turns, as nlme fits them: penalised nonlinear least squares with theta held,
 then the linear mixed model that has the curve's slopes there for theta.
 
-Where the turns end is a fixed point and not the minimum of a criterion.
+Where the turns end is a fixed point and not the minimum of a criterion. Rows that are independent
+given the random effects take their turns in the core; with a covariance structure each turn is a
+fit of its own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +19,13 @@ from ranef.fit.control import FitControl
 from ranef.fit.correlated.record import CorrelatedFit, fit_linear, with_fitted
 from ranef.fit.linear import LmmFit
 from ranef.fit.nonlinear.start import undetermined
-from ranef.fit.nonlinear.values import linearised, values_at
-from ranef.fit.order import TermOrder, by_term, relative_factor
+from ranef.fit.nonlinear.system import curve_rows
+from ranef.fit.nonlinear.values import linearised
+from ranef.fit.order import TermOrder, by_term
 from ranef.fit.progress import Report
-from ranef.fit.system import build_linear_system
+
+if TYPE_CHECKING:
+    from ranef._core import CurveModel, CurveTurns
 
 Floats = NDArray[np.float64]
 
@@ -27,8 +33,13 @@ Floats = NDArray[np.float64]
 #: that ends them.
 ROUNDS, SETTLED = 300, 1e-9
 
-#: Steps of least squares in a turn, the relative fall that ends them, and the shortest step.
-STEPS, LEAST_FALL, SHORTEST = 60, 1e-11, 1e-10
+#: Relative fall of the penalised sum of squares that ends its steps: of a turn in the core, which
+#: is followed by others, and of one that is a fit of its own.
+ROUGHLY, LEAST_FALL = 1e-2, 1e-11
+
+#: Relative difference of theta by which the search of the last linear model ends elsewhere, and how
+#: often turns are taken anew from there.
+ELSEWHERE, AGAIN = 1e-5, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +58,10 @@ class Limits:
 
     rounds: int = ROUNDS
     settled: float = SETTLED
-    fall: float = LEAST_FALL
+    fall: float = ROUGHLY
 
 
-#: For estimates, and for the start of another approximation; where that leads nowhere, for another.
-TO_THE_END = Limits()
+#: For the start of another approximation; where that leads nowhere, for another.
 TO_A_START = Limits(1, 1e-3, 1e-2), Limits(4, 1e-3, 1e-3)
 
 
@@ -62,18 +72,12 @@ class Turns:
     Attributes
     ----------
     fit : LmmFit
-        The linear model of the last turn.
-    beta : (p,) array
-    u, b : tuple of (levels, k) arrays
-        Spherical and original random effects, in lme4's order.
+        The linear model there.
     rounds : int
     settled : bool
     """
 
     fit: LmmFit
-    beta: Floats
-    u: tuple[Floats, ...]
-    b: tuple[Floats, ...]
     rounds: int
     settled: bool
 
@@ -86,19 +90,41 @@ def in_formula_order(order: TermOrder, values: Sequence[Floats]) -> list[Floats]
     return out
 
 
-def effects_of(order: TermOrder, theta: Floats, u: Sequence[Floats]) -> tuple[Floats, ...]:
-    """Random effects from spherical ones, in lme4's order."""
-    return tuple(own @ relative_factor(span, theta).T for span, own in zip(order.spans, u, strict=True))
+def some_turns(
+    design: Design,
+    model: "CurveModel",
+    beta: Floats,
+    theta: Floats | None,
+    control: FitControl,
+    progress: Report | None,
+    n_threads: int,
+    limits: Limits,
+) -> "CurveTurns":
+    """Turns of a model whose rows are independent given the random effects, from fixed effects on
+    and, in the core's order, from theta.
+
+    Raises
+    ------
+    DataError
+        When the curve is not finite, or does not determine a parameter.
+    """
+    found = model.turns(
+        beta, theta, limits.rounds, limits.settled, limits.fall, control.max_evaluations, n_threads, progress
+    )
+    if found.end == "not_finite":
+        raise not_finite()
+    if found.end == "not_determined":
+        raise not_determined(linearised(design, found.beta, _zeros(design)).design)
+    return found
 
 
 def by_turns(
     design: Design,
     beta: Floats,
     order: TermOrder,
-    control: FitControl | None,
+    control: FitControl,
     progress: Report | None,
     n_threads: int,
-    limits: Limits = TO_THE_END,
 ) -> Turns:
     """Fit by turns, from fixed effects on.
 
@@ -109,114 +135,86 @@ def by_turns(
     order : TermOrder
     control, progress, n_threads
         As for linear models.
-    limits : Limits
 
     Raises
     ------
     DataError
         When the curve is not finite, or does not determine a parameter.
     """
-    u = tuple(np.zeros((design.random[s.formula].n_columns, s.size)) for s in order.spans)
-    b = tuple(np.zeros_like(own) for own in u)
+    if design.residual is not None:
+        return _turns_of_correlated(design, beta, order, control, progress, n_threads)
+    model = curve_rows(design, order)
+    theta: Floats | None = None
+    rounds = 0
+    for _ in range(AGAIN):
+        found = some_turns(design, model, beta, theta, control, progress, n_threads, Limits())
+        rounds += found.rounds
+        near = linearised(design, found.beta, in_formula_order(order, by_term(order, found.b)))
+        # all that is to be known of a linear model, and its other valleys, which turns do not seek
+        fit = fit_linear(near.design, False, found.theta[order.theta_of_core], control, None, n_threads, order)
+        beta, theta = fit.beta, np.ascontiguousarray(fit.theta[order.core_of_theta])
+        settled = found.end == "settled"
+        if settled and np.max(np.abs(theta - found.theta) / (1.0 + np.abs(theta)), initial=0.0) > ELSEWHERE:
+            continue
+        return Turns(fit, rounds, settled)
+    return Turns(fit, rounds, False)
+
+
+def _turns_of_correlated(
+    design: Design, beta: Floats, order: TermOrder, control: FitControl, progress: Report | None, n_threads: int
+) -> Turns:
+    """Turns of which each is a fit with a covariance structure of the rows."""
+    b = _zeros(design)
+    u: list[Floats] | None = None
     theta: Floats | None = None
     last: Floats | None = None
     z: Floats | None = None
-    fit: LmmFit | None = None
-    for turn in range(1, limits.rounds + 1):
-        near = linearised(design, beta, in_formula_order(order, b))
+    for turn in range(1, ROUNDS + 1):
+        near = linearised(design, beta, b)
         if not near.finite:
-            raise DataError("the curve or its slopes are not finite near the data; give other starting values.")
-        step = near.design
-        if step.residual is not None and step.residual.expr.has_fitted:
+            raise not_finite()
+        step, rows = near.design, near.design.residual
+        assert rows is not None
+        if rows.expr.has_fitted:
             step = with_fitted(step, near.values)
         fit = fit_linear(step, False, theta, control, None, n_threads, order, z)
+        assert isinstance(fit, CorrelatedFit)
         if progress is not None:
             progress(turn, fit.objective)
         if fit.dropped:
-            raise _not_determined(step)
-        new = fit.theta
-        z = fit.z if isinstance(fit, CorrelatedFit) else None
-        weights = _weights(fit)
+            raise not_determined(step)
         before = beta
-        if weights is None:
-            beta, u, b = fit.beta, fit.u, fit.b
+        if rows.expr.correlation is not None:
+            beta, b = fit.beta, in_formula_order(order, fit.b)
         else:
-            beta, u = least_squares(design, order, new, beta, u, weights, n_threads, limits.fall)
-            b = effects_of(order, new, u)
-        theta = None if fit.singular else new
+            weights = np.ascontiguousarray(fit.weights / fit.relative_sds**2)
+            model = curve_rows(design.with_rows(weights=weights), order)
+            found = model.least_squares(fit.core_theta, beta, u, LEAST_FALL, n_threads)
+            if found is None:
+                raise not_determined(step)
+            beta, u, random = found
+            b = in_formula_order(order, by_term(order, random))
+        theta, z = None if fit.singular else fit.theta, fit.z
         errors = np.sqrt(np.maximum(np.diagonal(fit.vcov), np.finfo(float).tiny))
         moved = np.max(np.abs(beta - before) / errors, initial=0.0)
-        turned = np.inf if last is None else np.max(np.abs(new - last) / (1.0 + np.abs(new)), initial=0.0)
-        last = new
-        if turn > 1 and moved <= limits.settled and turned <= limits.settled:
-            return Turns(fit, beta, u, b, turn, True)
-    assert fit is not None
-    return Turns(fit, beta, u, b, limits.rounds, False)
+        turned = np.inf if last is None else np.max(np.abs(fit.theta - last) / (1.0 + np.abs(fit.theta)), initial=0.0)
+        last = fit.theta
+        if turn > 1 and moved <= SETTLED and turned <= SETTLED:
+            return Turns(fit, turn, True)
+    return Turns(fit, ROUNDS, False)
 
 
-def _weights(fit: LmmFit) -> Floats | None:
-    """Weights of the rows given the random effects; None where rows are correlated."""
-    if not isinstance(fit, CorrelatedFit):
-        return fit.weights
-    if fit.rows.expr.correlation is not None:
-        return None
-    out: Floats = fit.weights / fit.relative_sds**2
-    return out
+def _zeros(design: Design) -> list[Floats]:
+    return [np.zeros((t.n_columns, t.z.shape[1])) for t in design.random]
 
 
-def least_squares(
-    design: Design,
-    order: TermOrder,
-    theta: Floats,
-    beta: Floats,
-    u: Sequence[Floats],
-    weights: Floats,
-    n_threads: int,
-    least_fall: float = LEAST_FALL,
-) -> tuple[Floats, tuple[Floats, ...]]:
-    """Fixed and spherical random effects by penalised nonlinear least squares with theta held, by
-    Gauss and Newton with steps that are halved until the sum falls.
-    """
-    u = tuple(u)
-    core_theta = np.ascontiguousarray(theta[order.core_of_theta])
-
-    def lost(beta: Floats, u: Sequence[Floats]) -> float:
-        with np.errstate(all="ignore"):
-            f = values_at(design, beta, in_formula_order(order, effects_of(order, theta, u)))
-            total = float(np.sum(weights * (design.y - f) ** 2)) + sum(float(np.sum(own**2)) for own in u)
-        return total if np.isfinite(total) else np.inf
-
-    total = lost(beta, u)
-    if not np.isfinite(total):
-        u = tuple(np.zeros_like(own) for own in u)
-        total = lost(beta, u)
-    for _ in range(STEPS):
-        near = linearised(design, beta, in_formula_order(order, effects_of(order, theta, u)))
-        plain = replace(near.design, residual=None).with_rows(weights=np.ascontiguousarray(weights))
-        system = build_linear_system(plain, order, n_threads)
-        if len(system.kept) < len(beta):
-            raise _not_determined(near.design)
-        found = system.solution(core_theta, False, n_threads)
-        to_u = by_term(order, found.u)
-        share, fallen = 1.0, False
-        while share > SHORTEST:
-            new_beta = beta + share * (found.beta - beta)
-            new_u = tuple(a + share * (c - a) for a, c in zip(u, to_u, strict=True))
-            new = lost(new_beta, new_u)
-            if new < total:
-                fallen = True
-                break
-            share *= 0.5
-        if not fallen:
-            break
-        fall = total - new
-        beta, u, total = new_beta, new_u, new
-        if fall <= least_fall * total:
-            break
-    return beta, u
+def not_finite() -> DataError:
+    """The error where the curve leaves the numbers."""
+    return DataError("the curve or its slopes are not finite near the data; give other starting values.")
 
 
-def _not_determined(design: Design) -> DataError:
+def not_determined(design: Design) -> DataError:
+    """The error for columns of the linear model that depend on each other."""
     what = undetermined(design, np.asarray(design.x)) or "one of the parameters"
     return DataError(
         f"the data do not determine {what}: the curve does not change along it near the estimates. Hold the parameter "

@@ -239,11 +239,32 @@ class NonlinearFit(CurveAnswers, LmmFit):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class NonlinearCorrelatedFit(CurveAnswers, CorrelatedFit):
-    """The same with a covariance structure of the rows."""
+    """The same with a covariance structure of the rows.
+
+    Attributes
+    ----------
+    vcov_rows : (k, k) array or None
+        Covariance of the parameters of the rows by Laplace's approximation.
+    """
 
     method: str
     vcov_beta: Floats
     mu: Floats
+    vcov_rows: Floats | None = None
+
+    @property
+    def why_no_profile(self) -> str | None:
+        """As the others; not with standard deviations of the rows."""
+        return super(NonlinearCorrelatedFit, self).why_no_profile or (
+            "profiles of nonlinear models are for rows that vary alike; conf_int() by 'wald' or 'boot' is there."
+        )
+
+    def natural_covariance(self) -> Floats:
+        """Of the likelihood that was maximised."""
+        if self.vcov_rows is None:
+            return super(NonlinearCorrelatedFit, self).natural_covariance()
+        out: Floats = self.structure_slopes @ self.vcov_rows @ self.structure_slopes.T
+        return out
 
     @property
     def why_no_new_responses(self) -> str | None:

@@ -123,9 +123,8 @@ class NonlinearRequest(RowStructureRequest, ModelRequest):
         return build_curve_design(asked, Table.from_data(self.data), residual=self.residual, **given), "value"
 
     def _start(self, order: TermOrder, design: Design) -> CurveStart:
-        table = Table.from_data(self.data)
-        beta = started(self.start, design, self.read, table)
-        other = None if self.start is None else self_started(design, self.read, table)
+        beta = started(self.start, design, self.read)
+        other = None if self.start is None else self_started(design, self.read)
         return CurveStart(beta, other=other)
 
     def _fitted(

@@ -3,29 +3,21 @@ nonlinear least squares without random effects.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.curves.expression import self_start_of, unknown_name
-from ranef.data.table import Table
+from ranef.curves.expression import CONSTANTS, self_start_of, unknown_name
 from ranef.design.curve_rows import CurveRows
-from ranef.design.evaluate import Evaluator
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, DataError, OptionError
 from ranef.fit.nonlinear.values import curve_derivatives, curve_of_design
+from ranef.formula.deparse import deparse
 from ranef.formula.nonlinear import NonlinearFormula
-from ranef.formula.syntax import Name, without_parens
+from ranef.formula.syntax import Expr, Name, Number, without_parens
 
 Floats = NDArray[np.float64]
-
-#: Steps of least squares at most, and the relative fall of the sum of squares that ends them.
-STEPS, SETTLED = 200, 1e-10
-
-#: Damping of Levenberg and Marquardt at the start, when a step helps and when it does not.
-DAMPING, EASED, RAISED, MOST = 1e-3, 0.2, 8.0, 1e12
 
 #: Relative size of the slope in a parameter below which nothing depends on it.
 NOTHING = 1e-12
@@ -50,7 +42,7 @@ def start_names(start: object) -> tuple[str, ...]:
     return ()
 
 
-def started(start: object, design: Design, formula: NonlinearFormula, table: Table) -> Floats:
+def started(start: object, design: Design, formula: NonlinearFormula) -> Floats:
     """Starting values (p,) of all fixed effects.
 
     Parameters
@@ -60,8 +52,6 @@ def started(start: object, design: Design, formula: NonlinearFormula, table: Tab
         coefficient, the others start at zero. A sequence has all of them in a row.
     design : Design
     formula : NonlinearFormula
-    table : Table
-        The data, from which self-starting curves find values.
     """
     rows = curve_of_design(design)
     names = rows.curve.parameters
@@ -83,7 +73,7 @@ def started(start: object, design: Design, formula: NonlinearFormula, table: Tab
             raise OptionError(f"start has {name!r}, which is no parameter of the curve; it has {', '.join(names)}.")
     found: dict[str, float] = {}
     if any(n not in given for n in names):
-        found = _self_started(formula, rows, design, table)
+        found = _self_started(formula, rows, design)
     out: list[float] = []
     for name, count in zip(names, counts, strict=True):
         if name in given:
@@ -100,11 +90,11 @@ def started(start: object, design: Design, formula: NonlinearFormula, table: Tab
     return _checked(np.array(out), names)
 
 
-def self_started(design: Design, formula: NonlinearFormula, table: Table) -> Floats | None:
+def self_started(design: Design, formula: NonlinearFormula) -> Floats | None:
     """The start that a self-starting curve finds alone; None for another curve, or without one."""
     rows = curve_of_design(design)
     try:
-        found = _self_started(formula, rows, design, table)
+        found = _self_started(formula, rows, design)
     except DataError:
         return None
     if set(found) != set(rows.curve.parameters):
@@ -142,7 +132,7 @@ def _checked(values: Floats, names: Sequence[str]) -> Floats:
     return values
 
 
-def _self_started(formula: NonlinearFormula, rows: CurveRows, design: Design, table: Table) -> dict[str, float]:
+def _self_started(formula: NonlinearFormula, rows: CurveRows, design: Design) -> dict[str, float]:
     """Values near the data, by name, where the curve is one of the self-starting ones."""
     found = self_start_of(formula.curve)
     if found is None:
@@ -150,10 +140,7 @@ def _self_started(formula: NonlinearFormula, rows: CurveRows, design: Design, ta
     known, call = found
     k = len(known.inputs)
     names = [without_parens(a.value) for a in call.arguments[k:]]
-    ev = Evaluator(table, formula.text, rows.encoder.states)
-    kept = design.own_rows.kept
-    columns = [ev.numbers(a.value).values for a in call.arguments[:k]]
-    inputs = np.column_stack([c if kept is None else c[kept] for c in columns])
+    inputs = np.column_stack([_input(without_parens(a.value), rows) for a in call.arguments[:k]])
     values = known.start(inputs, design.y)
     if values is None:
         raise DataError(
@@ -163,18 +150,15 @@ def _self_started(formula: NonlinearFormula, rows: CurveRows, design: Design, ta
     return {n.name: v for n, v in zip(names, values, strict=True) if isinstance(n, Name)}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pooled:
-    """Least squares without random effects.
-
-    Attributes
-    ----------
-    beta : (p,) array
-    sigma : float
+def _input(argument: Expr, rows: CurveRows) -> Floats:
+    """What a self-starting curve is given beside its parameters: a covariate of the curve, since
+    its formulas have each beside a parameter, or a number.
     """
-
-    beta: Floats
-    sigma: float
+    if isinstance(argument, Number):
+        return np.full(len(rows.x), float(argument.value))
+    if isinstance(argument, Name) and argument.name in CONSTANTS:
+        return np.full(len(rows.x), CONSTANTS[argument.name])
+    return rows.covariates[[deparse(c) for c in rows.curve.covariates].index(deparse(argument))]
 
 
 def check_start(design: Design, beta: Floats) -> None:
@@ -211,9 +195,11 @@ def check_start(design: Design, beta: Floats) -> None:
                 f"({stated}): a function of the curve must be smooth in its parameters, and made of NumPy's functions "
                 "and operators throughout."
             )
-        if not np.abs(slope).max() > NOTHING * max(1.0, float(np.abs(found[0]).max())) / max(
-            1.0, float(np.abs(parameters[c]).max())
-        ):
+        # in units of the curve and of the parameter, either of which may be small where it starts
+        steepest, of_curve = float(np.abs(slope).max()), float(np.abs(found[0]).max())
+        size = float(np.abs(parameters[c]).max())
+        least = min(of_curve / size if size > 0 else np.inf, max(1.0, of_curve) / max(1.0, size))
+        if not steepest > NOTHING * least:
             raise DataError(
                 f"the curve does not depend on {name} at the start ({stated}): the slope is zero in every row. Give "
                 f"another start, or leave {name} out."
@@ -235,51 +221,6 @@ def _agrees(rows: CurveRows, parameters: Floats, c: int, slope: Floats) -> bool:
 def _row(design: Design, i: int) -> int:
     kept = design.own_rows.kept
     return i if kept is None else int(kept[i])
-
-
-def pooled(design: Design, beta: Floats) -> Pooled:
-    """Nonlinear least squares without random effects, by Levenberg and Marquardt.
-
-    Where the sum of squares cannot be lowered from the start, that is what is returned.
-    """
-    rows = curve_of_design(design)
-    y = design.y
-    root = np.ones(len(y)) if design.weights is None else np.sqrt(design.weights)
-
-    def at(b: Floats, order: int) -> tuple[float, Floats, Floats]:
-        with np.errstate(all="ignore"):
-            found = curve_derivatives(rows.curve, rows.covariates, rows.fixed_parameters(b), order)
-            rest = (y - found[0]) * root
-            slopes = rows.x * found[1 : 1 + rows.n_parameters][list(rows.parts)].T if order else rows.x
-            total = float(rest @ rest)
-        return total if np.isfinite(total) else np.inf, rest, slopes * root[:, None]
-
-    damping = DAMPING
-    total, rest, slopes = at(beta, 1)
-    for _ in range(STEPS):
-        gram, right = slopes.T @ slopes, slopes.T @ rest
-        scale = np.maximum(np.diagonal(gram), np.finfo(float).tiny)
-        lowered = False
-        while damping < MOST:
-            try:
-                step = np.linalg.solve(gram + damping * np.diag(scale), right)
-            except np.linalg.LinAlgError:
-                damping *= RAISED
-                continue
-            new = at(beta + step, 1)
-            if new[0] < total and np.isfinite(new[2]).all():
-                lowered = True
-                break
-            damping *= RAISED
-        if not lowered:
-            break
-        fall = total - new[0]
-        beta = beta + step
-        total, rest, slopes = new
-        damping = max(damping * EASED, 1e-15)
-        if fall <= SETTLED * total:
-            break
-    return Pooled(beta, float(np.sqrt(total / max(len(y), 1))))
 
 
 def undetermined(design: Design, slopes: Floats) -> str | None:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from ranef.curves.evaluate import derivatives_of, differences_of, real_values
 from ranef.curves.expression import Curve
+from ranef.curves.jets import n_parts
 from ranef.design.curve_rows import CurveRows, no_python
 from ranef.design.record import Design
-from ranef.errors import DataError
+from ranef.errors import DataError, RanefError
 from ranef.fit.random_part import random_part
 
 Floats = NDArray[np.float64]
@@ -41,7 +42,13 @@ def core_mean(rows: CurveRows) -> list[tuple[str, float]] | Callable[[Floats, in
         return list(rows.curve.steps)
 
     def computed(parameters: Floats, order: int) -> Floats:
-        return np.ascontiguousarray(curve_derivatives(rows.curve, rows.covariates, parameters, order))
+        try:
+            return np.ascontiguousarray(curve_derivatives(rows.curve, rows.covariates, parameters, order))
+        except RanefError:
+            raise
+        except (ArithmeticError, ValueError):
+            # as math.sqrt of what is negative: a shorter step is taken
+            return np.full((n_parts(rows.n_parameters, order), parameters.shape[1]), np.nan)
 
     return computed
 

@@ -7,6 +7,8 @@ pub enum Function {
     Exp,
     /// The natural logarithm.
     Log,
+    /// The natural logarithm of the size, which formulas do not have.
+    LogAbs,
     /// The logarithm to base 2.
     Log2,
     /// The logarithm to base 10.
@@ -36,8 +38,18 @@ pub enum Function {
 /// Below this size exprel is summed as a series: farther out the recurrence of its derivatives
 /// loses nothing.
 const SERIES: f64 = 2.0;
-/// Terms of that series: the last is 2^40 / 40!, below 1e-35.
-const TERMS: u32 = 40;
+/// Terms of that series: the last is 2^24 / 24! / 27, below 1e-18.
+const TERMS: usize = 24;
+/// One divided by the numbers from zero on, the first of which is not used.
+const INVERSE: [f64; TERMS + 4] = {
+    let mut out = [f64::NAN; TERMS + 4];
+    let mut n = 1;
+    while n < TERMS + 4 {
+        out[n] = 1.0 / n as f64;
+        n += 1;
+    }
+    out
+};
 
 impl Function {
     /// All of them, with their names in formulas.
@@ -72,6 +84,10 @@ impl Function {
         match self {
             Function::Exp => [x.exp(); 4],
             Function::Log => log(x, 1.0),
+            Function::LogAbs => {
+                let [_, first, second, third] = log(x, 1.0);
+                [x.abs().ln(), first, second, third]
+            }
             Function::Log2 => log(x, std::f64::consts::LOG2_E),
             Function::Log10 => log(x, std::f64::consts::LOG10_E),
             Function::Log1p => {
@@ -117,18 +133,17 @@ impl Function {
 
 /// The integrals over s in (0, 1) of `s^k exp(s x)`, k = 0..3.
 fn exprel(x: f64) -> [f64; 4] {
-    if x.abs() < SERIES {
-        let mut out = [0.0; 4];
-        let mut term = 1.0;
-        for n in 0..TERMS {
-            for (k, o) in out.iter_mut().enumerate() {
-                *o += term / f64::from(n + 1 + k as u32);
-            }
-            term *= x / f64::from(n + 1);
-        }
-        return out;
-    }
     let e = x.exp();
+    if x.abs() < SERIES {
+        // the last one as a series, by parts the others: errors are multiplied by x / k
+        let mut d = 0.0;
+        for n in (0..TERMS).rev() {
+            d = INVERSE[n + 4] + x * INVERSE[n + 1] * d;
+        }
+        let c = (e - x * d) / 3.0;
+        let b = (e - x * c) / 2.0;
+        return [e - x * b, b, c, d];
+    }
     let a = x.exp_m1() / x;
     let b = (e - a) / x;
     let c = (e - 2.0 * b) / x;

@@ -90,6 +90,29 @@ impl Stack {
         self.support[self.top - 1].push(i);
     }
 
+    /// Puts a number on the stack whose derivatives in the first `p` parameters are known: `part`
+    /// gives its values, those of each parameter, pair and triple.
+    pub(super) fn push_jet(&mut self, p: usize, part: impl Fn(usize) -> Row) {
+        self.push(part(0));
+        let (pairs, triples) = (p * (p + 1) / 2, p * (p + 1) * (p + 2) / 6);
+        // pairs and triples of the first parameters come first among those of all
+        let places = self.places();
+        let spans = [(1, 1, p), (1 + p, places.second, pairs), (1 + p + pairs, places.third, triples)];
+        let own = &mut self.slots[(self.top - 1) * self.size..];
+        for (from, to, count) in spans.into_iter().take(self.order) {
+            (0..count).for_each(|c| own[to + c] = part(from + c));
+        }
+        self.support[self.top - 1].extend(0..p);
+    }
+
+    /// Puts the uppermost number on the stack once more.
+    pub(super) fn duplicate(&mut self) {
+        let at = (self.top - 1) * self.size;
+        self.slots.copy_within(at..at + self.size, at + self.size);
+        self.support[self.top] = self.support[self.top - 1].clone();
+        self.top += 1;
+    }
+
     /// The two uppermost slots with what they depend on; the upper one is taken off.
     fn two(&mut self) -> (&mut [Row], &[Row], &mut Vec<usize>, &Vec<usize>) {
         self.top -= 1;

@@ -15,7 +15,7 @@
 use crate::families::kernel::{pair, triple, Kernel, KernelOut, KernelRows};
 
 /// log(2 pi) / 2.
-const HALF_LOG_TWO_PI: f64 = 0.918_938_533_204_672_7;
+pub(super) const HALF_LOG_TWO_PI: f64 = 0.918_938_533_204_672_7;
 
 /// Rows at which a curve is wanted.
 #[derive(Clone, Copy)]

@@ -8,8 +8,10 @@ mod functions;
 mod jets;
 mod kernel;
 mod program;
+mod scaled;
 
 pub use functions::Function;
 pub use jets::parts;
 pub use kernel::{Curve, Mean, MeanRows};
 pub use program::{Operation, Program};
+pub use scaled::{FittedScale, ScaledCurve};
