@@ -165,7 +165,7 @@ impl<'a> Rows<'a> {
         Independent { n: self.n(), weights: self.weights }
     }
 
-    /// Checks that all lengths agree and all codes are in range.
+    /// Checks that all lengths agree, all codes are in range and no factor but the last is fixed.
     pub fn check(&self) -> Result<(), CoreError> {
         let n = self.n();
         let bad = |what: &str, m: usize| Err(CoreError::Shape(format!("{what} has {m} rows where y has {n}")));
@@ -179,7 +179,10 @@ impl<'a> Rows<'a> {
                 return bad("weights", w.len());
             }
         }
-        for f in &self.factors {
+        for (i, f) in self.factors.iter().enumerate() {
+            if f.is_fixed() && i + 1 < self.factors.len() {
+                return Err(CoreError::Shape("a factor that is not the last has no effects".into()));
+            }
             let fit = f.members.map_or(f.codes.len() == n, |m| m.fit(n, f.codes.len()));
             if !fit {
                 return bad("codes", f.codes.len());
