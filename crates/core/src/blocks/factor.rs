@@ -77,14 +77,17 @@ impl Factor {
         kernels::vectorised(
             #[inline(always)]
             || {
-                self.assemble(gram, lambda);
+                if !self.assemble(gram, lambda) {
+                    return Err(NotPositive);
+                }
                 self.eliminate(rhs, cols)
             },
         )
     }
 
+    /// M; whether it is whole.
     #[inline(always)]
-    fn assemble(&mut self, gram: &Gram, lambda: &[Vec<f64>]) {
+    fn assemble(&mut self, gram: &Gram, lambda: &[Vec<f64>]) -> bool {
         let s = &*self.sym;
         for pos in 0..s.k.len() {
             let (f, l) = (s.factor[pos] as usize, s.level[pos] as usize);
@@ -102,9 +105,7 @@ impl Factor {
                 self.r.set_diagonal(s, pos, &out[..k * k]);
             }
         }
-        if !gram.cells.is_empty() {
-            place_cells(&mut self.r, s, &gram.cells, lambda, &mut self.small);
-        }
+        gram.cells.is_empty() || place_cells(&mut self.r, s, &gram.cells, lambda, &mut self.small)
     }
 
     #[inline(always)]
@@ -206,14 +207,26 @@ fn diagonal_block<const K: usize>(lam: &[f64], ztz: &[f64], k: usize, ridge: f64
     }
 }
 
-/// Places L'Z'WZ L of all pairs of levels that occur together, and zeros where there is nothing.
+/// Places L'Z'WZ L of all pairs of levels that occur together, and zeros where there is nothing;
+/// false where the work was stopped before it was whole.
 #[inline(always)]
-pub(super) fn place_cells(r: &mut Storage, s: &Symbolic, cells: &[Cells], lambda: &[Vec<f64>], small: &mut [f64]) {
+pub(super) fn place_cells(
+    r: &mut Storage,
+    s: &Symbolic,
+    cells: &[Cells],
+    lambda: &[Vec<f64>],
+    small: &mut [f64],
+) -> bool {
     r.panel.fill(0.0);
     if s.dense > 0 {
+        let mut pace = Pace::default();
         // only the part below the diagonal blocks, which are in place already
         for pos in s.n_sparse..s.k.len() {
             let (at, k) = (s.dense_row(pos), s.k[pos] as usize);
+            // gigabytes that are touched for the first time take seconds
+            if pace.is_stopped((k * (s.dense - at)) as f64) {
+                return false;
+            }
             for c in at..at + k {
                 r.tail[c * s.dense + at + k..(c + 1) * s.dense].fill(0.0);
             }
@@ -242,4 +255,5 @@ pub(super) fn place_cells(r: &mut Storage, s: &Symbolic, cells: &[Cells], lambda
             }
         }
     }
+    true
 }
