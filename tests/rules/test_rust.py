@@ -81,6 +81,14 @@ def test_lines_are_as_short_as_those_of_python() -> None:
     assert not long
 
 
+def test_no_file_of_tests_is_left_out() -> None:
+    """Cargo does not look for them: they are modules of one program."""
+    folder = ROOT / "crates/core/tests"
+    named = re.findall(r"^mod (\w+);", (folder / "mod.rs").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(named) > 10
+    assert sorted(named) == sorted({p.stem for p in folder.iterdir()} - {"mod"})
+
+
 #: Places where the compiler takes our word, and why they are needed.
 UNSAFE = {"crates/core/src/dense/kernels.rs": 2}  # a kernel compiled for AVX2, and its call where there is AVX2
 

@@ -38,3 +38,9 @@ pub mod statistic;
 pub mod structure;
 pub mod variance;
 pub mod watch;
+
+#[cfg(test)]
+extern crate self as ranef_core;
+#[cfg(test)]
+#[path = "../tests/mod.rs"]
+mod tests;

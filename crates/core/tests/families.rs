@@ -1,9 +1,7 @@
 //! Families by themselves: derivatives against differences, moments of their random responses, and
 //! a family with two extra parameters that the core does not know.
 
-mod glmm_data;
-
-use glmm_data::{draws_of, families, layouts, Data, Draws};
+use super::glmm_data::{draws_of, families, layouts, Data, Draws};
 use ranef_core::families::{
     by_mean, find, lgamma, linked, more_by_mean, polygamma, Batch, Derivatives, Distribution, Extra, Family, Inner,
     InnerSecond, Link, MoreDerivatives,

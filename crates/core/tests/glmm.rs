@@ -1,10 +1,8 @@
 //! Generalized linear mixed models against dense n x n algebra, numerical differentiation and
 //! numerical integration.
 
-mod glmm_data;
-
+use super::glmm_data::{families, free, layouts, Data, Draws};
 use faer::{linalg::solvers::Solve, Mat, Side};
-use glmm_data::{families, free, layouts, Data, Draws};
 use ranef_core::families::{Batch, Derivatives, Family, Link};
 use ranef_core::generalized::{search, Approximation, Curvature, FitOptions, GlmmSystem, Modes, Point, Status};
 

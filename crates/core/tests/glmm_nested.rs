@@ -1,8 +1,6 @@
 //! Quadrature for two nested factors against a fixed grid and numerical differentiation.
 
-mod glmm_data;
-
-use glmm_data::{free, Data, Draws, Factor};
+use super::glmm_data::{free, Data, Draws, Factor};
 use ranef_core::families::{Batch, Derivatives, Family, Link};
 use ranef_core::generalized::{search, Approximation, Curvature, FitOptions, GlmmSystem, Modes, Point, Status};
 use ranef_core::structure::named;

@@ -1,10 +1,8 @@
 //! Models without random terms: least squares and generalized linear models, from rows and from
 //! cross-products alone.
 
-mod glmm_data;
-
+use super::glmm_data::{self, Data, Draws};
 use faer::{linalg::solvers::Solve, Mat, Side};
-use glmm_data::{Data, Draws};
 use ranef_core::basis::Basis;
 use ranef_core::crossprod::Crossprod;
 use ranef_core::families::{find, Batch, Derivatives, Link};

@@ -1,9 +1,7 @@
 //! Pattern moments against n x n algebra and differences.
 
-mod glmm_data;
-
+use super::glmm_data::Draws;
 use faer::{linalg::solvers::Solve, Mat, Side};
-use glmm_data::Draws;
 use ranef_core::linear::FitOptions;
 use ranef_core::model::Status;
 use ranef_core::pattern::{

@@ -54,7 +54,6 @@ pub fn draws_of(family: &str, w: &[f64], d: &mut Draws) -> Vec<f64> {
         .collect()
 }
 
-#[allow(dead_code)]
 /// Every family with every link but those whose range the points of the tests leave.
 pub fn families() -> Vec<(&'static str, Link)> {
     let all = |name: &'static str| Link::ALL.into_iter().map(move |link| (name, link));
@@ -65,7 +64,6 @@ pub fn families() -> Vec<(&'static str, Link)> {
         .collect()
 }
 
-#[allow(dead_code)]
 /// What is free of eta in a log-likelihood.
 pub fn free(family: &dyn Family, y: &[f64], w: &[f64], extras: &[f64]) -> f64 {
     family.free_part(y, w, extras, &mut vec![0.0; extras.len()])
@@ -79,7 +77,6 @@ impl Data {
         Data { x, weights, offset, factors }
     }
 
-    #[allow(dead_code)]
     pub fn system(&self, family: &str, link: Link, d: &mut Draws) -> GlmmSystem {
         let y = draws_of(family, &self.weights, d);
         self.with(find(family).unwrap().with(link).unwrap(), &y)
@@ -109,7 +106,6 @@ impl Data {
     }
 
     /// Z Lambda of all terms, n x q, from the columns as given.
-    #[allow(dead_code)]
     pub fn dense_zl(&self, theta: &[f64]) -> Mat<f64> {
         let n = self.weights.len();
         let q: usize = self.factors.iter().map(|(_, m, t)| m * t.iter().map(|t| t.0.len()).sum::<usize>()).sum();
@@ -138,7 +134,6 @@ fn columns(d: &mut Draws, n: usize, k: usize) -> Vec<Vec<f64>> {
     (0..k).map(|j| (0..n).map(|_| if j == 0 { 1.0 } else { 1.0 + 0.5 * d.normal() }).collect()).collect()
 }
 
-#[allow(dead_code)]
 /// The layouts: name and data. The first three have one factor.
 pub fn layouts() -> Vec<(&'static str, Data)> {
     let mut d = Draws(7);
