@@ -12,7 +12,7 @@ import pytest
 from scipy import optimize
 
 import ranef
-from ranef import DesignError, OptionError, load_dataset, nlmer, priors
+from ranef import DataError, DesignError, OptionError, load_dataset, nlmer, priors
 
 ORANGE = load_dataset("orange")
 ORANGE["tall"] = np.where(ORANGE["Tree"].astype(int) > 3, "yes", "no")
@@ -171,3 +171,15 @@ def test_refused(arguments: dict[str, Any], words: str) -> None:
 def test_a_covariate_that_does_not_vary() -> None:
     with pytest.raises(DesignError, match="variance function"):
         nlmer(FORMULA, ORANGE.assign(one=2.0), variance="power(one)")
+
+
+def test_a_curve_that_is_zero() -> None:
+    """At the time zero nothing is there: it has no power, and an exponential."""
+    theoph = load_dataset("Theoph")
+    formula = "conc ~ SSfol(Dose, Time, lKe, lKa, lCl) ~ (lKa + lCl | Subject)"
+    for method in ("laplace", "linearized"):
+        with pytest.raises(DataError, match="a fitted value is zero"):
+            nlmer(formula, theoph, variance="power(fitted)", method=method)
+        m = nlmer(formula, theoph, variance="exponential(fitted)", method=method)
+        assert m.convergence.ok
+        assert m.objective < nlmer(formula, theoph, method=method).objective

@@ -326,13 +326,19 @@ def _fit_rounds(
     )
 
 
+def see_that_powers_are_numbers(rows: ResidualRows, values: Floats) -> None:
+    """Refuse powers of fitted values of which one is zero."""
+    if np.any(values == 0) and any(v.fitted and v.function == "power" for v in rows.variances):
+        raise DataError(
+            "a fitted value is zero, of which a power cannot be taken: leave out such rows with subset, or use "
+            "exponential(fitted)."
+        )
+
+
 def with_fitted(design: Design, values: Floats) -> Design:
     """The design with other fitted values as the covariate of its variance."""
     assert design.residual is not None
-    if np.any(values == 0):
-        raise DataError(
-            "a fitted value is zero, of which a variance function cannot be taken; use const_power(fitted)."
-        )
+    see_that_powers_are_numbers(design.residual, values)
     rows = design.residual
     variances = tuple(replace(v, x=np.ascontiguousarray(values)) if v.fitted else v for v in rows.variances)
     return replace(design, residual=replace(rows, variances=variances))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ranef.design.record import Design
 from ranef.design.residual import VarianceRows
 from ranef.errors import OptionError
+from ranef.fit.correlated.record import see_that_powers_are_numbers
 from ranef.fit.nonlinear.values import population_values
 
 Floats = NDArray[np.float64]
@@ -113,8 +114,10 @@ def row_scales(design: Design, beta: Floats | None = None) -> RowScales:
             weights = (1.0 if weights is None else weights) / v.x
         elif v.fitted:
             of_strata = np.column_stack([v.codes == s for s in range(len(v.strata))]).astype(float)
-            values = None if beta is None or len(v.strata) > 1 else population_values(design, beta)
-            functions.append(_fitted(v, of_strata, values))
+            values = None if beta is None else population_values(design, beta)
+            if values is not None:
+                see_that_powers_are_numbers(rows, values)
+            functions.append(_fitted(v, of_strata, values if len(v.strata) == 1 else None))
             places += [(len(functions), s) for s in range(len(v.strata))]
         else:
             own = _columns(v)
