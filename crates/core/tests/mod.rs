@@ -11,5 +11,6 @@ mod krylov;
 mod limits;
 mod no_random_terms;
 mod pattern;
+mod random_bytes;
 mod response_law;
 mod row_covariance;
