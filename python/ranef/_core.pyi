@@ -125,6 +125,7 @@ class Search:
     looks: int
     complete: bool
     moved_on: bool
+    beyond: float
     valleys: list[Valley]
 
 class LinearSolution:

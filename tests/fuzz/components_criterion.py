@@ -6,12 +6,15 @@ import numpy as np
 
 from .criterion import HUGE, NONE, Scaled, random_theta, reported_theta, theta_units
 from .finding import Finding
+from .sampled import sampled_criterion
 
 #: Nodes of quadrature by the number of random effects of a level.
 NODES = {1: 41, 2: 15, 3: 9}
 #: Standard deviations of random effects, in units of a linear predictor, and values of predictors
 #: on a log or logit scale, from which an optimum lies at infinity.
 FAR, EXTREME = 50.0, 12.0
+#: Error of -2 log-likelihoods that are sampled.
+SAMPLED = 1.0
 #: Relative difference of two evaluations at one point.
 AGAIN = 1e-9
 
@@ -116,9 +119,15 @@ def cause_of(criterion: ComponentsCriterion, point: np.ndarray, value: float) ->
     note = f"core {criterion.own_value:.7f} and {value:.7f}; again {own:.7f} and {there:.7f}"
     if own - there <= gap / 2:
         return "other modes", note
-    exact, exact_there = criterion.integrated(criterion.own), criterion.integrated(point)
+    exact, exact_there, error = criterion.integrated(criterion.own), criterion.integrated(point), 0.0
+    if np.isnan(exact) or np.isnan(exact_there):
+        exact, exact_there, error = (
+            sampled_criterion(criterion, criterion.own),
+            sampled_criterion(criterion, point),
+            1.0,
+        )
     note += f"; integrated {exact:.3f} and {exact_there:.3f}"
-    if exact_there > exact:
+    if exact_there > exact + error:
         return "artefact", note
     others = criterion.predictors(point)[1:]
     far = max((float(np.abs(e).max()) for e in others if len(e)), default=0.0)

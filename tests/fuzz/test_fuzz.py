@@ -8,10 +8,13 @@ import pytest
 
 from .acceptance import KINDS, WRONG, failures, wrong_valleys
 from .case import Case
+from .criterion import criterion_of
 from .families_cases import families_case
 from .generalized_cases import generalized_case
 from .linear_cases import linear_case
+from .other_starts import GAP_WHOLE, whole_starts
 from .run import CHECKS, MAKE, run_many
+from .sampled import sampled_criterion
 from .tally import misses
 
 #: Where standard deviations are 10,000 times the residual's and more, the criterion has fewer
@@ -42,6 +45,36 @@ def test_generalized(first: int) -> None:
 @pytest.mark.parametrize("first", [1003, 1025])
 def test_families(first: int) -> None:
     assert_right("families", range(first, first + 8), ("other starts", "dense"))
+
+
+@pytest.mark.parametrize(
+    ("seed", "start"),
+    [(187, "one term only"), (480, "identity"), (876, "one term only"), (967, "large")],
+)
+def test_a_lower_optimum_is_found(seed: int, start: str) -> None:
+    case = families_case(seed)
+    model = case.fit()
+    theta, beta = whole_starts(model, seed)[start]
+    other = criterion_of(model).system.fit(1, "observed", theta, beta, None, None, 2000, 1e-10, 1, None)
+    assert other.ending.status == "converged"
+    assert model.objective < other.ending.objective + GAP_WHOLE
+
+
+def test_an_optimum_above_where_modes_meet_is_kept_and_said() -> None:
+    model = families_case(655).fit()
+    criterion = criterion_of(model)
+    theta, beta = whole_starts(model, 655)["identity"]
+    other = criterion.system.fit(1, "observed", theta, beta, None, None, 2000, 1e-10, 1, None)
+    point = criterion.numbers(other.solution.theta, other.solution.beta)
+    # the approximation is lower there, and the likelihood by quadrature is not
+    assert criterion.integrated(point) > criterion.integrated(criterion.own) + 1.0
+    assert model.convergence.ok
+    assert any("at no optimum" in said for said in model.convergence.limits)
+
+
+def test_sampling_finds_the_likelihood_of_quadrature() -> None:
+    criterion = criterion_of(families_case(655).fit())
+    assert abs(sampled_criterion(criterion, criterion.own) - criterion.integrated(criterion.own)) < 1.0
 
 
 @pytest.mark.parametrize("kind", KINDS)

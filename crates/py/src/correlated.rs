@@ -184,7 +184,7 @@ impl CorrelatedSystem {
                 )
             })
             .collect::<PyResult<_>>()?;
-        let search = Search { runs: f.runs, looks: 0, complete: false, moved_on: false, valleys };
+        let search = Search { runs: f.runs, looks: 0, complete: false, moved_on: false, beyond: 0.0, valleys };
         let fit = LinearFit {
             solution: solution.map(|s| Py::new(py, s)).transpose()?,
             ending: Py::new(py, ending)?,

@@ -217,8 +217,14 @@ impl CrossedSystem {
             null_dimensions: null,
             gradient: Some(found.gradient.into_pyarray(py).unbind()),
         };
-        let search =
-            Search { runs: 1, looks: found.evaluations, complete: false, moved_on: false, valleys: Vec::new() };
+        let search = Search {
+            runs: 1,
+            looks: found.evaluations,
+            complete: false,
+            moved_on: false,
+            beyond: 0.0,
+            valleys: Vec::new(),
+        };
         let fit = LinearFit {
             solution: Some(Py::new(py, solution)?),
             ending: Py::new(py, ending)?,

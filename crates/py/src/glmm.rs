@@ -373,6 +373,7 @@ impl GlmmSystem {
             looks: s.looks,
             complete: s.complete,
             moved_on: s.moved_on,
+            beyond: s.beyond,
             valleys: s.valleys.into_iter().map(valley).collect::<PyResult<_>>()?,
         };
         self.fit_record(py, &s.fit, solution, search)
@@ -451,7 +452,7 @@ impl GlmmSystem {
         self.raised()?;
         let (f, s) = r?.map_err(not_found)?;
         let solution = self.solution_record(py, s, &f.point)?;
-        let none = Search { runs: 1, looks: 0, complete: false, moved_on: false, valleys: Vec::new() };
+        let none = Search { runs: 1, looks: 0, complete: false, moved_on: false, beyond: 0.0, valleys: Vec::new() };
         self.fit_record(py, &f, Some(solution), none)
     }
 

@@ -376,6 +376,7 @@ impl LmmSystem {
             looks: s.looks,
             complete: s.complete,
             moved_on: s.moved_on,
+            beyond: s.beyond,
             valleys: s.valleys.iter().map(valley).collect::<PyResult<_>>()?,
         };
         Ok(LinearFit {

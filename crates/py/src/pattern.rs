@@ -210,7 +210,7 @@ impl PatternSystem {
             gradient: Some(f.gradient.into_pyarray(py).unbind()),
         };
         let valleys: Vec<Py<Valley>> = Vec::new();
-        let search = Search { runs: 1, looks: 0, complete: true, moved_on: false, valleys };
+        let search = Search { runs: 1, looks: 0, complete: true, moved_on: false, beyond: 0.0, valleys };
         Ok(LinearFit {
             solution: solution.map(|s| Py::new(py, s)).transpose()?,
             ending: Py::new(py, ending)?,

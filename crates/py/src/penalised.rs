@@ -78,7 +78,7 @@ impl LmmSystem {
         });
         // of theta alone, as without priors
         let gradient = gradient.take().map(|g| g[..sys.n_theta].to_vec().into_pyarray(py).unbind());
-        let search = Search { runs, looks: 0, complete: false, moved_on: false, valleys };
+        let search = Search { runs, looks: 0, complete: false, moved_on: false, beyond: 0.0, valleys };
         Ok(LinearFit {
             solution: solution.map(|s| Py::new(py, s)).transpose()?,
             ending: Py::new(py, Ending { gradient, ..ending })?,

@@ -36,6 +36,7 @@ pub struct Search {
     pub looks: usize,
     pub complete: bool,
     pub moved_on: bool,
+    pub beyond: f64,
     pub valleys: Vec<Py<Valley>>,
 }
 

@@ -123,6 +123,10 @@ pub trait Kernel: Send + Sync {
     fn is_rough(&self) -> bool {
         false
     }
+    /// Time that a row takes in that of a usual one.
+    fn effort(&self) -> usize {
+        1
+    }
     /// A value of a predictor of dispersion or shape at which rows hardly vary but by their
     /// mean; none for other predictors.
     fn simple(&self, _predictor: usize, _y: &[f64]) -> Option<f64> {

@@ -20,6 +20,9 @@ const NEAR: f64 = 1e-8;
 const ROUNDS: usize = 6;
 /// Largest number of times that variances of zero are left.
 const LEAVES: usize = 6;
+/// Decrement from which a fit without a Hessian only shows where it leads: lower modes of the
+/// random effects are not looked for.
+const ROUGH: f64 = 1e-2;
 /// How often a fit goes on from lower modes of the random effects.
 const CHANGES: usize = 3;
 /// Standard error of a fixed effect, in linear-predictor units per standard deviation of its
@@ -262,7 +265,8 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
             status = Status::MaxEvaluations;
             break;
         }
-        if changes < CHANGES && g.family.kernel().is_some_and(|k| !k.looks_along_rays()) {
+        let is_rough = !options.hessian && options.tolerance > ROUGH;
+        if changes < CHANGES && !is_rough && g.family.kernel().is_some_and(|k| !k.looks_along_rays()) {
             let before = outer.evaluations;
             let lower = outer.lower_modes(&q.x)?;
             displaced += outer.evaluations - before;

@@ -91,8 +91,9 @@ pub fn search(
         look_steps: 0,
         runs: 0,
         weakest: f64::INFINITY,
+        beyond: f64::INFINITY,
     };
-    let mut best = s.run(m, options, None)?;
+    let mut best = s.first(m)?;
     let mut valleys = Vec::new();
     note(&mut valleys, &best);
     let (mut complete, mut moved_on) = (true, false);
@@ -121,21 +122,7 @@ pub fn search(
             complete = false;
             starts = m.other_starts(g, kernel, &best, round == 0);
         }
-        let mut lower = None;
-        for start in starts {
-            let from = FitOptions {
-                theta: Some(start.theta),
-                beta: g.family.kernel().map(|_| start.beta),
-                extras: Some(start.extras),
-                hessian: false,
-                ..options.clone()
-            };
-            let f = s.run(m, &from, None)?;
-            note(&mut valleys, &f);
-            if is_better(&f, lower.as_ref().map_or(&best, |l: &(Fit, _)| &l.0), by_starts) {
-                lower = Some((f, m.u.clone()));
-            }
-        }
+        let lower = s.lower(m, starts, &best, by_starts, &mut valleys)?;
         let Some((l, u)) = lower else {
             restore(g, m, &best, options, kept);
             break;
@@ -162,12 +149,14 @@ pub fn search(
     }
     best.evaluations = s.evaluations;
     valleys.sort_by(|a, b| a.objective.total_cmp(&b.objective));
-    Ok(Search { fit: best, valleys, runs: s.runs, looks: s.looks, complete, moved_on })
+    let drop = best.objective - s.beyond;
+    let beyond = if is_sound(&best) && drop > NEGLIGIBLE { drop } else { 0.0 };
+    Ok(Search { fit: best, valleys, runs: s.runs, looks: s.looks, complete, moved_on, beyond })
 }
 
 /// Whether a fit is to be preferred to another: it is lower; where other starts are all that is
 /// looked at, first of all, it is an optimum.
-fn is_better(f: &Fit, other: &Fit, by_starts: bool) -> bool {
+pub(super) fn is_better(f: &Fit, other: &Fit, by_starts: bool) -> bool {
     if !f.objective.is_finite() || !other.objective.is_finite() {
         return f.objective.is_finite();
     }
@@ -186,7 +175,7 @@ fn restore(g: &GlmmSystem, m: &mut Modes, f: &Fit, options: &FitOptions, kept: (
 }
 
 /// Enters a converged fit among the valleys, if it is a new one.
-fn note(valleys: &mut Vec<Valley>, f: &Fit) {
+pub(super) fn note(valleys: &mut Vec<Valley>, f: &Fit) {
     let same = |v: &Valley| {
         let size = v.point.theta.iter().chain(&f.point.theta).fold(0.0f64, |m, t| m.max(t.abs()));
         (v.objective - f.objective).abs() <= 1e-4
@@ -197,9 +186,9 @@ fn note(valleys: &mut Vec<Valley>, f: &Fit) {
     }
 }
 
-struct Searcher<'a> {
-    g: &'a GlmmSystem,
-    options: &'a FitOptions,
+pub(super) struct Searcher<'a> {
+    pub(super) g: &'a GlmmSystem,
+    pub(super) options: &'a FitOptions,
     progress: Progress<'a>,
     evaluations: usize,
     /// Newton steps of the fits, and what their gradients cost.
@@ -210,6 +199,8 @@ struct Searcher<'a> {
     /// The least rise of the objective when one direction of the optimum is left out, of those
     /// looked at.
     weakest: f64,
+    /// The lowest objective at which a fit from another start ended without an optimum.
+    pub(super) beyond: f64,
 }
 
 /// What a look saw: the objective, and where extra parameters and fixed effects were.
@@ -227,7 +218,7 @@ struct Place {
 }
 
 impl Searcher<'_> {
-    fn run(&mut self, m: &mut Modes, options: &FitOptions, u: Option<&[f64]>) -> Result<Fit, CoreError> {
+    pub(super) fn run(&mut self, m: &mut Modes, options: &FitOptions, u: Option<&[f64]>) -> Result<Fit, CoreError> {
         let (before, steps) = (self.evaluations, m.steps);
         let progress = &mut self.progress;
         let f = fit_from(self.g, m, options, u, &mut |n, d| progress(before + n, d))?;

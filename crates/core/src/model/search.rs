@@ -14,4 +14,7 @@ pub struct Search<Fit, Valley> {
     pub complete: bool,
     /// Whether the first local fit ended in a higher valley.
     pub moved_on: bool,
+    /// How much lower the objective was where a fit from another start ended without an optimum; 0
+    /// where none did.
+    pub beyond: f64,
 }

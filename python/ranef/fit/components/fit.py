@@ -17,7 +17,12 @@ from ranef.fit.components.design import Predictor, together
 from ranef.fit.components.ending import component_convergence, parts_of
 from ranef.fit.components.fitted_apart import FittedApart, fitted_apart
 from ranef.fit.components.messages import TOO_MANY_TERMS, AtLimit, Part, at_limit
-from ranef.fit.components.no_optimum import doubtful_integral, may_have_several_modes, why_no_optimum
+from ranef.fit.components.no_optimum import (
+    doubtful_integral,
+    lower_without_optimum,
+    may_have_several_modes,
+    why_no_optimum,
+)
 from ranef.fit.components.power_of_points import before_points
 from ranef.fit.components.predictor_records import blocks_of, joint_covariance_of, predictor_fields
 from ranef.fit.components.record import ComponentsFit
@@ -182,6 +187,8 @@ def _record(
         limits = replace(limits, apart=why_no_optimum(family, zero, parts, merged.y, widest))
     if ending.status.ok and likelihood.n_quad == 1:
         limits = _with_doubt(limits, likelihood, model, parts, system, solution)
+    if ending.status.ok and (elsewhere := lower_without_optimum(ending.search.beyond)):
+        limits = replace(limits, messages=(*limits.messages, elsewhere))
     convergence = component_convergence(found, ending, model, tuple(parts), theta, limits.sentences)
     how = likelihood.n_quad, likelihood.curvature
     common: dict[str, Any] = {

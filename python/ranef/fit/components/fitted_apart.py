@@ -173,5 +173,11 @@ def _joined(endings: Sequence[Ending]) -> Ending:
         decrement=first.decrement + second.decrement,
         certificate=max(first.certificate, second.certificate),
         null_dimensions=[x + y for x, y in zip(first.null_dimensions, second.null_dimensions, strict=True)],
-        search=Search(a.runs + b.runs, a.looks + b.looks, a.complete and b.complete, a.moved_on or b.moved_on),
+        search=Search(
+            a.runs + b.runs,
+            a.looks + b.looks,
+            a.complete and b.complete,
+            a.moved_on or b.moved_on,
+            beyond=a.beyond + b.beyond,
+        ),
     )

@@ -78,6 +78,24 @@ def doubtful_integral(family: Family, zero: str, widest: Sequence[tuple[str, str
     )
 
 
+def lower_without_optimum(beyond: float) -> str | None:
+    """What is said of an optimum where a descent from another start ended lower and without one.
+
+    Parameters
+    ----------
+    beyond : float
+        How much lower; 0 where there was none.
+    """
+    if not beyond > 0.0:
+        return None
+    return (
+        f"a descent from another start ended {beyond:.2g} lower and at no optimum, as happens where two modes of the "
+        "random effects meet and the approximated criterion falls without end. The estimates are those of the lowest "
+        "optimum that was found. Compare with n_quad=25, where there is one grouping factor, or leave out random "
+        "effects with few rows a level."
+    )
+
+
 def _no_scale(family: Family, parts: Mapping[str, Part], y: Floats) -> str | None:
     disp = parts.get("disp")
     if disp is None or family.support != "real":

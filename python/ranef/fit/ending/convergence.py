@@ -305,7 +305,7 @@ class Ending:
             decrement=ending.decrement,
             certificate=ending.certificate,
             null_dimensions=ending.null_dimensions,
-            search=Search(search.runs, search.looks, search.complete, search.moved_on),
+            search=Search(search.runs, search.looks, search.complete, search.moved_on, beyond=search.beyond),
         )
 
 

@@ -73,6 +73,9 @@ class Search:
         Whether the first local fit ended in a higher valley.
     alone : bool
         Whether there are no random effects to look along.
+    beyond : float
+        How much lower the criterion was where a descent from another start ended without an
+        optimum; 0 where none did.
     """
 
     runs: int = 1
@@ -80,6 +83,7 @@ class Search:
     complete: bool = False
     moved_on: bool = False
     alone: bool = False
+    beyond: float = 0.0
 
 
 def stories(

@@ -322,6 +322,8 @@ fn near(mu: f64, nu: f64) -> f64 {
 }
 
 impl Density<2> for ConwayMaxwellPoisson {
+    const EFFORT: usize = 30;
+
     fn log_density<const O: usize>(link: Link, y: f64, _: f64, [eta, delta]: [f64; 2]) -> Jet<2, O> {
         let a = link.log_mean(eta)[0];
         let (mu, nu) = (a.exp(), (-delta.clamp(-LIMIT, LIMIT)).exp());

@@ -190,6 +190,10 @@ impl<D: Density<K>, const K: usize, const M: usize> Kernel for Component<D, K, M
         D::ROUGH || matches!(self.zero, Zero::Inflated | Zero::Truncated | Zero::Hurdle(true))
     }
 
+    fn effort(&self) -> usize {
+        D::EFFORT
+    }
+
     fn unit(&self, predictor: usize, y: &[f64]) -> f64 {
         if predictor == 0 {
             D::unit(self.link, y)

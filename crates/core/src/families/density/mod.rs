@@ -34,6 +34,9 @@ pub trait Density<const K: usize>: Send + Sync + 'static {
     /// Whether several optima are usual with it.
     const ROUGH: bool = false;
 
+    /// Time that a row takes in that of a usual one, as a round number.
+    const EFFORT: usize = 1;
+
     /// Log density of one response, constants included, of weight one (`w` is the number of trials
     /// where there are trials). `eta` holds the linear predictors.
     fn log_density<const O: usize>(link: Link, y: f64, w: f64, eta: [f64; K]) -> Jet<K, O>;

@@ -3,7 +3,7 @@
 //! either to explain the data.
 
 use super::start::near;
-use crate::families::Kernel;
+use crate::families::{Kernel, KernelRows};
 use crate::generalized::fit::Fit;
 use crate::generalized::parameters::Point;
 use crate::generalized::pirls::Modes;
@@ -17,13 +17,23 @@ const FAR_OUT: f64 = 8.0;
 const EXTREME: f64 = 8.0;
 /// Standard deviations of further starts from the coefficients of the fit; of one with little
 /// variation left to the rows; of one from coefficients without random effects.
-const WIDER: [f64; 2] = [1.0, 4.0];
+const WIDER: [f64; 3] = [0.5, 1.0, 4.0];
 const SIMPLE: f64 = 2.0;
 const NARROW: f64 = 0.05;
 /// Random effects for each row from which several factors can take the place of each other.
 const SPARSE: f64 = 0.4;
-/// Rows up to which further starts take less than a second.
+/// Rows up to which further starts take less than a second, and up to which many do, rows that
+/// take long counted by their time.
 const MOST: usize = 20_000;
+const MOST_OF_MANY: usize = 2_000;
+/// Shifts of a whole predictor of shape or zeros, what deviations from a mean are multiplied with,
+/// and what standard deviations grow by there, so that none is held at zero.
+const SHIFTS: [f64; 2] = [-2.0, 2.0];
+const STEEPER: f64 = 2.5;
+const ROOM: f64 = 0.1;
+/// Patterns of the signs with which all coefficients are shifted by one: the sign of a coefficient
+/// is the parity of the bits that its place and the number of the pattern share.
+const PATTERNS: std::ops::RangeInclusive<usize> = 1..=8;
 
 /// Whether a fit ended at an optimum. Where the density of the random effects has several modes,
 /// the approximation falls without end towards the points at which two of them meet, so that a
@@ -51,6 +61,9 @@ impl Modes {
         if dubious || is_first && kernel.is_rough() {
             let pooled = self.start_several(g, kernel, 0);
             out.push(wide(g, NARROW, pooled.beta));
+            if !dubious {
+                out.push(wide(g, WIDER[0], best.point.beta.clone()));
+            }
         }
         if is_first && is_sound(best) && is_sparse(g) {
             out.extend((0..g.effects.len()).map(|f| alone(g, f, best.point.beta.clone())));
@@ -72,8 +85,86 @@ impl Modes {
         if changes {
             out.push(wide(g, SIMPLE, near(g, &eta)));
         }
+        if is_sound(best) && g.n * kernel.effort() <= MOST_OF_MANY && !kernel.has_units() {
+            self.many_starts(g, kernel, best, &mut out);
+        }
         out
     }
+
+    /// Starts that a first descent which takes long may be left for.
+    pub(in crate::generalized) fn easier_starts(&mut self, g: &GlmmSystem, kernel: &dyn Kernel) -> Vec<Point> {
+        let pooled = self.start_several(g, kernel, 0).beta;
+        [NARROW, WIDER[0]].iter().map(|&sd| wide(g, sd, pooled.clone())).collect()
+    }
+
+    /// Starts away from the fit in every way that rows can be explained otherwise: by each factor
+    /// alone and by all but one, by other levels of each predictor, by coefficients elsewhere.
+    fn many_starts(&mut self, g: &GlmmSystem, kernel: &dyn Kernel, best: &Fit, out: &mut Vec<Point>) {
+        let (n, m) = (g.n, kernel.predictors());
+        let beta = &best.point.beta;
+        let mut data = vec![0.0; m * n];
+        let rows = KernelRows { y: &g.y, w: &g.weights, eta: &[], order: &g.order, random: &[] };
+        kernel.start(0, rows, &mut data);
+        data.iter_mut().zip(&g.offset).for_each(|(e, o)| *e = if e.is_finite() { *e - o } else { 0.0 });
+        let unit = WIDER[1];
+        out.push(wide(g, unit, near(g, &data)));
+        let pooled = self.start_several(g, kernel, 0).beta;
+        out.push(wide(g, unit, pooled));
+        if g.effects.len() > 1 {
+            for f in 0..g.effects.len() {
+                out.push(alone(g, f, beta.clone()));
+                out.push(without(g, f, best));
+            }
+        }
+        let room = with_room(g, best);
+        let mut eta = vec![0.0; m * n];
+        g.add_parts(beta, &mut eta);
+        for c in (0..m).filter(|&c| g.parts.iter().any(|p| p.predictor == c && p.p > 0)) {
+            let mut moved = |change: &dyn Fn(f64) -> f64| {
+                let mut there = eta.clone();
+                there[c * n..(c + 1) * n].iter_mut().for_each(|e| *e = change(*e));
+                out.push(Point { theta: room.clone(), beta: near(g, &there), extras: Vec::new() });
+            };
+            let mean = eta[c * n..(c + 1) * n].iter().sum::<f64>() / n.max(1) as f64;
+            if eta[c * n..(c + 1) * n].iter().any(|e| (e - mean).abs() > ROOM) {
+                moved(&|e| mean + STEEPER * (e - mean));
+            }
+            if c == 0 {
+                continue;
+            }
+            SHIFTS.iter().for_each(|shift| moved(&|e| e + shift));
+            if eta[c * n..(c + 1) * n].iter().any(|e| e.abs() > EXTREME) {
+                // back to where it says little of single rows
+                let middle = data[c * n];
+                moved(&|_| middle);
+            }
+        }
+        for pattern in PATTERNS {
+            let sign = |j: usize| if ((j + 1) & pattern).count_ones() % 2 == 1 { -1.0 } else { 1.0 };
+            let moved = beta.iter().enumerate().map(|(j, b)| b + sign(j)).collect();
+            out.push(if pattern % 2 == 1 {
+                wide(g, WIDER[0], moved)
+            } else {
+                Point { theta: room.clone(), beta: moved, extras: Vec::new() }
+            });
+        }
+    }
+}
+
+/// The covariance parameters of a fit without the random effects of one factor.
+fn without(g: &GlmmSystem, factor: usize, best: &Fit) -> Point {
+    let mut lambda = g.layout.lambda_from_theta(&best.point.theta);
+    lambda[factor].fill(0.0);
+    Point { theta: g.layout.theta_from_lambda(&lambda).0, beta: best.point.beta.clone(), extras: Vec::new() }
+}
+
+/// The same with all standard deviations a little larger.
+fn with_room(g: &GlmmSystem, best: &Fit) -> Vec<f64> {
+    let mut lambda = g.layout.lambda_from_theta(&best.point.theta);
+    for (e, lambda) in g.effects.iter().zip(&mut lambda) {
+        (0..e.k).for_each(|i| lambda[i * e.k + i] += ROOM);
+    }
+    g.layout.theta_from_lambda(&lambda).0
 }
 
 /// A start with independent random effects of one standard deviation.

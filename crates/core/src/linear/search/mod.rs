@@ -142,7 +142,15 @@ pub fn search(
     s.stand(score, &fit)?;
     fit.evaluations = s.evaluations;
     s.valleys.sort_by(|a, b| a.criterion.total_cmp(&b.criterion));
-    Ok(Search { fit, valleys: s.valleys, runs: s.runs, looks: s.looks, complete: s.complete, moved_on: s.moved_on })
+    Ok(Search {
+        fit,
+        valleys: s.valleys,
+        runs: s.runs,
+        looks: s.looks,
+        complete: s.complete,
+        moved_on: s.moved_on,
+        beyond: 0.0,
+    })
 }
 
 /// Where a local fit may begin.

@@ -57,7 +57,15 @@ pub fn sharpened(
             let fit = Fit { evaluations, ..fit };
             return Ok(Some((
                 sharp,
-                Search { fit, valleys, runs, looks: found.looks, complete: found.complete, moved_on: found.moved_on },
+                Search {
+                    fit,
+                    valleys,
+                    runs,
+                    looks: found.looks,
+                    complete: found.complete,
+                    moved_on: found.moved_on,
+                    beyond: 0.0,
+                },
             )));
         }
         frames = fit.frames;
