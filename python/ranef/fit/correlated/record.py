@@ -284,7 +284,7 @@ def fit_linear(
     if design.residual is None:
         return fit_lmm(design, reml, start, control, progress, n_threads, order)
     if not design.residual.expr.has_fitted:
-        return _fit_correlated(design, reml, start, control, progress, n_threads, order, z)
+        return fit_correlated(design, reml, start, control, progress, n_threads, order, z)
     return _fit_rounds(design, reml, start, control, progress, n_threads, order, z)
 
 
@@ -307,7 +307,7 @@ def _fit_rounds(
         design = with_fitted(design, fit_lmm(plain, reml, start, control, None, n_threads, order).linear_predictor())
     evaluations, way, settled = 0, FixedPoint(), False
     for _ in range(ROUNDS):
-        fit = _fit_correlated(design, reml, start, control, progress, n_threads, order, z)
+        fit = fit_correlated(design, reml, start, control, progress, n_threads, order, z)
         evaluations += fit.convergence.evaluations
         new = fit.linear_predictor()
         assert design.residual is not None
@@ -344,7 +344,7 @@ def with_fitted(design: Design, values: Floats) -> Design:
     return replace(design, residual=replace(rows, variances=variances))
 
 
-def _fit_correlated(
+def fit_correlated(
     design: Design,
     reml: bool,
     start: Floats | None,
@@ -354,6 +354,11 @@ def _fit_correlated(
     order: TermOrder | None,
     z: Floats | None,
 ) -> CorrelatedFit:
+    """Estimate a linear model with a covariance structure of its rows; what depends on fitted
+    values is held at those of the design.
+
+    Parameters are those of `fit_linear`.
+    """
     assert design.residual is not None
     check_unstructured(design.residual)
     order = order or order_terms(design.random)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ranef.design.record import Design
 from ranef.errors import DataError
 from ranef.fit.control import FitControl
-from ranef.fit.correlated.record import CorrelatedFit, fit_linear, with_fitted
+from ranef.fit.correlated.record import fit_correlated, fit_linear, with_fitted
 from ranef.fit.linear import LmmFit
 from ranef.fit.nonlinear.start import undetermined
 from ranef.fit.nonlinear.system import curve_rows
@@ -177,8 +177,8 @@ def _turns_of_correlated(
         assert rows is not None
         if rows.expr.has_fitted:
             step = with_fitted(step, near.values)
-        fit = fit_linear(step, False, theta, control, None, n_threads, order, z)
-        assert isinstance(fit, CorrelatedFit)
+        # fitted values are held in a turn: the next one has others
+        fit = fit_correlated(step, False, theta, control, None, n_threads, order, z)
         if progress is not None:
             progress(turn, fit.objective)
         if fit.dropped:
