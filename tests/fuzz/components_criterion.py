@@ -124,7 +124,7 @@ def cause_of(criterion: ComponentsCriterion, point: np.ndarray, value: float) ->
         exact, exact_there, error = (
             sampled_criterion(criterion, criterion.own),
             sampled_criterion(criterion, point),
-            1.0,
+            SAMPLED,
         )
     note += f"; integrated {exact:.3f} and {exact_there:.3f}"
     if exact_there > exact + error:
