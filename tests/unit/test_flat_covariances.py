@@ -30,7 +30,7 @@ def data() -> pd.DataFrame:
         (glmer, {"formula": "y ~ x + f", "family": "nbinom2", "disp_formula": "~ f"}, "disp"),
         (clmm, {"formula": "c ~ x + f", "scale": "~ x"}, "scale"),
     ],
-    ids=str,
+    ids=["zeros", "dispersion", "scale"],
 )
 def test_a_variance_beside_those_that_contain_it(fitted: Any, call: dict[str, Any], other: str) -> None:
     """``(f || g)`` has an intercept beside an effect of every level, as lme4 has it."""
