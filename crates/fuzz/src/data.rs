@@ -40,11 +40,14 @@ pub struct Data {
     factors: Vec<Factor>,
 }
 
+/// Columns of effects, and the structure of their covariance.
+type Term = (Vec<Vec<f64>>, Arc<dyn Structure>);
+
 struct Factor {
     codes: Vec<i32>,
     members: Option<(Vec<i64>, Vec<f64>)>,
     n_levels: usize,
-    terms: Vec<(Vec<Vec<f64>>, Arc<dyn Structure>)>,
+    terms: Vec<Term>,
 }
 
 fn number(u: &mut Unstructured, kind: Kind) -> Result<f64> {

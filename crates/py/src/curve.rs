@@ -92,13 +92,12 @@ pub(crate) enum MeanArgument {
     Callable(Py<PyAny>),
 }
 
+/// A curve, and what a function may raise.
+type Taken = (Box<dyn Mean>, Option<Arc<Errors>>);
+
 impl MeanArgument {
-    /// The curve of p parameters, and what a function may raise.
-    fn taken(
-        self,
-        covariates: &[PyReadonlyArray1<'_, f64>],
-        p: usize,
-    ) -> PyResult<(Box<dyn Mean>, Option<Arc<Errors>>)> {
+    /// The curve of p parameters.
+    fn taken(self, covariates: &[PyReadonlyArray1<'_, f64>], p: usize) -> PyResult<Taken> {
         Ok(match self {
             MeanArgument::Steps(steps) => (Box::new(program(&steps, covariates, p)?), None),
             MeanArgument::Callable(callable) => {
