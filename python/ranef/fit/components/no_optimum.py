@@ -48,7 +48,9 @@ def why_no_optimum(
     nearly = separated_zero_part(parts["zi"], y, zero, NEARLY) if "zi" in parts else None
     key, group, ratio = max(widest, key=lambda w: w[2], default=("", "", 0.0))
     modes = None
-    if ratio > SEVERAL_MODES:
+    # where nothing else is seen, such rows are the reason at hand
+    likely = not (vanishing or nearly) and may_have_several_modes(family, zero, {w[0] for w in widest})
+    if group and (ratio > SEVERAL_MODES or likely):
         modes = (
             f"Random effects of {group!r} in the {NAMES.get(key, key)} can have several modes given the data, as the "
             f"{_what(family, zero, key)} is not log-concave: Laplace's approximation falls without end where two modes "

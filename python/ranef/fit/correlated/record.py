@@ -19,6 +19,7 @@ from ranef.fit.correlated.centred_chart import CentredChart
 from ranef.fit.correlated.centred_covariates import centred_covariates
 from ranef.fit.correlated.endless_power import fit_unless_endless
 from ranef.fit.correlated.fixed_point import FixedPoint
+from ranef.fit.correlated.powers_of_fitted import see_that_powers_are_numbers
 from ranef.fit.correlated.unstructured import check_unstructured
 from ranef.fit.ending.convergence import Ending, convergence_of
 from ranef.fit.ending.messages import Trouble, fit_messages, not_finite
@@ -324,15 +325,6 @@ def _fit_rounds(
     return replace(
         fit, convergence=replace(found, status=FitStatus.MAX_EVALUATIONS), messages=(UNSETTLED, *fit.messages)
     )
-
-
-def see_that_powers_are_numbers(rows: ResidualRows, values: Floats) -> None:
-    """Refuse powers of fitted values of which one is zero."""
-    if np.any(values == 0) and any(v.fitted and v.function == "power" for v in rows.variances):
-        raise DataError(
-            "a fitted value is zero, of which a power cannot be taken: leave out such rows with subset, or use "
-            "exponential(fitted)."
-        )
 
 
 def with_fitted(design: Design, values: Floats) -> Design:

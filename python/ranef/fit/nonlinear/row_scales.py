@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ranef.design.record import Design
 from ranef.design.residual import VarianceRows
 from ranef.errors import OptionError
-from ranef.fit.correlated.record import see_that_powers_are_numbers
+from ranef.fit.correlated.powers_of_fitted import see_that_powers_are_numbers
 from ranef.fit.nonlinear.values import population_values
 
 Floats = NDArray[np.float64]
