@@ -56,6 +56,8 @@ def why_no_optimum(
             f"{_what(family, zero, key)} is not log-concave: Laplace's approximation falls without end where two modes "
             f"meet, and has no optimum there. {_remedy(family, key)}"
         )
+        if not ratio > SEVERAL_MODES:
+            modes += " That is the likely reason: it was not seen where the search ended."
     said = [s for s in (vanishing, nearly, modes) if s]
     return " ".join(said) or None
 
