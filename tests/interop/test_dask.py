@@ -35,7 +35,7 @@ def files(data, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def client():
+def cluster():
     distributed = pytest.importorskip("distributed")
     dask = pytest.importorskip("dask")
     settings = {
@@ -48,10 +48,17 @@ def client():
         dask.config.set(settings),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50, memory_limit=0
-        ) as cluster,
-        distributed.Client(cluster, timeout=30) as found,
+        ) as started,
+        distributed.Client(started, timeout=30) as found,
     ):
         yield found
+
+
+@pytest.fixture
+def client(cluster):
+    """With both workers: some tests end them, and where they do not come back the next would wait without end."""
+    cluster.wait_for_workers(2, timeout=60)
+    return cluster
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

@@ -19,6 +19,13 @@ pub fn with_threads<T: Send>(n: usize, f: impl FnOnce() -> T + Send) -> T {
     if n <= 1 {
         return f();
     }
+    let (mut f, mut out) = (Some(f), None);
+    in_pool(n, &mut || out = f.take().map(|f| f()));
+    out.expect("what is run is run once")
+}
+
+/// The same of a call that keeps its result itself: one code for all.
+fn in_pool(n: usize, f: &mut (dyn FnMut() + Send)) {
     let key = (std::process::id(), n);
     let pool = {
         let mut all = pools().lock().unwrap_or_else(|e| e.into_inner());
@@ -42,11 +49,10 @@ pub fn with_threads<T: Send>(n: usize, f: impl FnOnce() -> T + Send) -> T {
             let (allowed, flag) = (memory::allowance(), watch::stop_flag());
             p.install(|| {
                 let before = (memory::allow(allowed), watch::set_stop_flag(flag));
-                let out = f();
+                f();
                 memory::allow(before.0);
                 watch::set_stop_flag(before.1);
-                out
-            })
+            });
         }
         None => f(),
     }

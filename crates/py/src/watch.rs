@@ -120,15 +120,28 @@ impl Watch for Watcher {
 /// `progress` or a signal handler raised, which made it end early.
 fn watched<T: Send>(
     py: Python<'_>,
-    (progress, keep): (Option<Py<PyAny>>, Option<Py<PyAny>>),
+    heard: (Option<Py<PyAny>>, Option<Py<PyAny>>),
     n_threads: usize,
     long: bool,
     f: impl FnOnce(&dyn Watch) -> T + Send,
 ) -> (T, Option<PyErr>) {
+    let (mut f, mut out) = (Some(f), None);
+    let error = run(py, heard, n_threads, long, &mut |watch| out = f.take().map(|f| f(watch)));
+    (out.expect("what is run is run once"), error)
+}
+
+/// The same of a call that keeps its result itself: one code for all.
+fn run(
+    py: Python<'_>,
+    (progress, keep): (Option<Py<PyAny>>, Option<Py<PyAny>>),
+    n_threads: usize,
+    long: bool,
+    f: &mut (dyn FnMut(&dyn Watch) + Send),
+) -> Option<PyErr> {
     let waits = long || n_threads > 1;
     let state = Mutex::new(State { last: Instant::now(), reported: 0, error: None });
     let watcher = Watcher { stop: Arc::default(), asks: !waits, progress, keep, state };
-    let out = py.detach(|| {
+    py.detach(|| {
         if !waits {
             return f(&watcher);
         }
@@ -141,7 +154,7 @@ fn watched<T: Send>(
                 let _done = done;
                 memory::allow(allowed);
                 set_stop_flag(Some(watcher.stop.clone()));
-                with_threads(n_threads, || f(watcher))
+                with_threads(n_threads, || f(watcher));
             });
             while let Err(mpsc::RecvTimeoutError::Timeout) = waiting.recv_timeout(INTERVAL) {
                 if !watcher.stop.load(Ordering::Relaxed) {
@@ -149,10 +162,10 @@ fn watched<T: Send>(
                     watcher.heard(&mut watcher.state(), answer);
                 }
             }
-            work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+            work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        });
     });
-    (out, watcher.state.into_inner().unwrap_or_else(|e| e.into_inner()).error)
+    watcher.state.into_inner().unwrap_or_else(|e| e.into_inner()).error
 }
 
 /// Runs a computation that is of use only when finished.

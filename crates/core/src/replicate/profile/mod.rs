@@ -8,6 +8,7 @@ mod constrained;
 mod generalized;
 mod hold;
 mod likelihood;
+mod line;
 mod node;
 mod parameter;
 mod sampled;
@@ -22,6 +23,7 @@ pub use constrained::LinearFit;
 pub use generalized::GeneralizedFit;
 pub use hold::Walked;
 pub use likelihood::{CorrelatedRows, Covariance, Effects};
+use line::LineOf;
 use parameter::Origin;
 use rayon::prelude::*;
 pub use sampled::Sampled;
@@ -113,6 +115,14 @@ pub struct Curve {
     pub converged: bool,
 }
 
+impl Curve {
+    /// Of a parameter that has no value at the estimate.
+    fn undefined(index: usize, n_targets: usize) -> Self {
+        let side = || Side { limits: vec![f64::NAN; n_targets], ending: Ending::Undefined };
+        Curve { index, points: Vec::new(), lower: side(), upper: side(), monotone: true, converged: true }
+    }
+}
+
 /// Curves of a model.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -172,7 +182,16 @@ fn curves<S: Subject>(
 ) -> Result<Vec<Curve>, Stop> {
     let finished = AtomicUsize::new(0);
     let one = |work: &mut S::Work, &index: &usize| -> Result<Curve, Stop> {
-        let curve = Walk::new(subject, work, origin, index, options, watch, strict).curve()?;
+        let (sys, target) = (subject.layout(), subject.target(index));
+        subject.begin(work, origin);
+        let curve = match target.start(sys, origin) {
+            None => Curve::undefined(index, options.targets.len()),
+            Some(w0) => {
+                let mut line = LineOf::new(subject, &target, w0, work);
+                let scale = subject.scale(origin);
+                Walk { sys, origin, target: &target, w0, scale, options, watch, strict }.curve(&mut line)?
+            }
+        };
         let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
         if !watch.finished(done, indices.len()) {
             return Err(Stop::Core(CoreError::Interrupted));

@@ -1,6 +1,6 @@
 //! The search for the optimum of the free coordinates while one parameter is held.
 
-use super::subject::Held;
+use super::line::Line;
 use crate::error::CoreError;
 use crate::optimize::differences::{self, Width};
 use crate::optimize::trust_region::{self, Eigen, Policy, Trial, Verdict};
@@ -29,65 +29,58 @@ pub struct Minimum {
 
 /// Hessian by central differences of the gradient; none where a displaced point cannot be
 /// evaluated.
-pub fn hessian<H: Held>(
-    problem: &mut H,
-    work: &mut H::Work,
-    phi: &[f64],
-    watch: &dyn Watch,
-) -> Result<Option<Vec<f64>>, CoreError> {
+pub fn hessian(line: &mut dyn Line, phi: &[f64], watch: &dyn Watch) -> Result<Option<Vec<f64>>, CoreError> {
     differences::hessian(&vec![Width::central(DISPLACEMENT); phi.len()], &[], &mut |c, displacement| {
         let mut x = phi.to_vec();
         x[c] += displacement;
-        if problem.deviance(work, &x, watch)?.is_infinite() {
+        if line.deviance(&x, watch)?.is_infinite() {
             return Ok(None);
         }
         let mut g = Vec::new();
-        problem.gradient(work, &x, &mut g);
+        line.gradient(&x, &mut g);
         Ok(Some(g))
     })
 }
 
 /// Minimises from `phi`; where directions are lost, also from a point that has them.
-pub fn minimise<H: Held>(
-    problem: &mut H,
-    work: &mut H::Work,
+pub fn minimise(
+    line: &mut dyn Line,
     phi: &mut Vec<f64>,
     hessian: &mut Vec<f64>,
     watch: &dyn Watch,
 ) -> Result<Minimum, CoreError> {
-    let first = descend(problem, work, phi, hessian, watch)?;
-    let Some(mut other) = problem.nudged(phi) else {
+    let first = descend(line, phi, hessian, watch)?;
+    let Some(mut other) = line.nudged(phi) else {
         return Ok(first);
     };
     let mut curvature = hessian.clone();
-    let second = descend(problem, work, &mut other, &mut curvature, watch)?;
+    let second = descend(line, &mut other, &mut curvature, watch)?;
     if second.deviance < first.deviance {
         *phi = other;
         *hessian = curvature;
         return Ok(second);
     }
-    problem.deviance(work, phi, watch)?;
-    problem.gradient(work, phi, &mut Vec::new());
+    line.deviance(phi, watch)?;
+    line.gradient(phi, &mut Vec::new());
     Ok(first)
 }
 
 /// Trust-region steps; the Hessian is updated by symmetric rank one (Conn, Gould and Toint 1991),
 /// which keeps negative curvature.
-fn descend<H: Held>(
-    problem: &mut H,
-    work: &mut H::Work,
+fn descend(
+    line: &mut dyn Line,
     phi: &mut Vec<f64>,
     hessian: &mut Vec<f64>,
     watch: &dyn Watch,
 ) -> Result<Minimum, CoreError> {
     let n = phi.len();
-    let mut f = problem.deviance(work, phi, watch)?;
+    let mut f = line.deviance(phi, watch)?;
     if f.is_infinite() {
         return Ok(Minimum { deviance: f, slope: f64::NAN, converged: false });
     }
-    let noise = problem.noise(f);
+    let noise = line.noise(f);
     let (mut g, mut trial_g) = (Vec::new(), Vec::new());
-    let mut slope = problem.gradient(work, phi, &mut g);
+    let mut slope = line.gradient(phi, &mut g);
     if n == 0 {
         return Ok(Minimum { deviance: f, slope, converged: true });
     }
@@ -97,7 +90,7 @@ fn descend<H: Held>(
     let mut decrement = f64::INFINITY;
     for round in 0..5 * PATIENCE {
         if hessian.len() != n * n || (round > 0 && round % PATIENCE == 0) {
-            if let Some(h) = self::hessian(problem, work, phi, watch)? {
+            if let Some(h) = self::hessian(line, phi, watch)? {
                 *hessian = h;
             } else if hessian.len() != n * n {
                 *hessian = (0..n * n).map(|t| f64::from(t / n == t % n)).collect();
@@ -115,12 +108,12 @@ fn descend<H: Held>(
         let (s, predicted, edge) = trust_region::step(&g, &eigen, radius);
         let length = s.iter().map(|v| v * v).sum::<f64>().sqrt();
         let trial: Vec<f64> = phi.iter().zip(&s).map(|(x, s)| x + s).collect();
-        let v = problem.deviance(work, &trial, watch)?;
+        let v = line.deviance(&trial, watch)?;
         moved = true;
         let tried = Trial { before: f, after: v, predicted, length, edge, noise };
         let mut trial_slope = f64::NAN;
         if v.is_finite() {
-            trial_slope = problem.gradient(work, &trial, &mut trial_g);
+            trial_slope = line.gradient(&trial, &mut trial_g);
             update(hessian, &s, &g, &trial_g);
         }
         match POLICY.judge(tried, &mut radius) {
@@ -140,8 +133,8 @@ fn descend<H: Held>(
         }
     }
     if moved {
-        f = problem.deviance(work, phi, watch)?;
-        slope = problem.gradient(work, phi, &mut g);
+        f = line.deviance(phi, watch)?;
+        slope = line.gradient(phi, &mut g);
     }
     Ok(Minimum { deviance: f, slope, converged: converged || decrement < TOLERABLE })
 }

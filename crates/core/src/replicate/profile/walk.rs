@@ -1,10 +1,11 @@
 //! One curve: steps away from the estimate on both sides, each point an optimum of everything else,
 //! and the values where zeta is asked for.
 
+use super::line::Line;
 use super::node::{between, grows, Node};
 use super::parameter::{Origin, Target};
 use super::search::{hessian, minimise};
-use super::subject::{Held, State, Subject};
+use super::subject::State;
 use super::{Curve, CurvePoint, Ending, ProfileOptions, Side};
 use crate::error::CoreError;
 use crate::layout::Layout;
@@ -37,57 +38,35 @@ impl From<CoreError> for Stop {
 }
 
 /// Work on one curve.
-pub struct Walk<'a, S: Subject> {
-    subject: &'a S,
-    sys: &'a Layout,
-    work: &'a mut S::Work,
-    origin: &'a Origin,
-    target: Target,
-    options: &'a ProfileOptions,
-    watch: &'a dyn Watch,
+pub struct Walk<'a> {
+    /// The layout of the model.
+    pub sys: &'a Layout,
+    /// The estimate.
+    pub origin: &'a Origin,
+    /// What is held.
+    pub target: &'a Target,
+    /// Its value at the estimate.
+    pub w0: f64,
+    /// What relative standard deviations are multiplied by (changed basis).
+    pub scale: f64,
+    /// How far to go.
+    pub options: &'a ProfileOptions,
+    /// Who may stop it.
+    pub watch: &'a dyn Watch,
     /// Whether a lower deviance ends the walk.
-    strict: bool,
+    pub strict: bool,
 }
 
-impl<'a, S: Subject> Walk<'a, S> {
-    /// Prepares the curve of a parameter.
-    #[allow(clippy::too_many_arguments)]
-    pub fn new(
-        subject: &'a S,
-        work: &'a mut S::Work,
-        origin: &'a Origin,
-        index: usize,
-        options: &'a ProfileOptions,
-        watch: &'a dyn Watch,
-        strict: bool,
-    ) -> Self {
-        let sys = subject.layout();
-        subject.begin(work, origin);
-        Walk { subject, sys, work, origin, target: subject.target(index), options, watch, strict }
-    }
-
+impl Walk<'_> {
     /// Both sides of the curve.
-    pub fn curve(mut self) -> Result<Curve, Stop> {
-        let index = self.target.index;
-        let Some(w0) = self.target.start(self.sys, self.origin) else {
-            let side = || Side { limits: vec![f64::NAN; self.options.targets.len()], ending: Ending::Undefined };
-            return Ok(Curve {
-                index,
-                points: Vec::new(),
-                lower: side(),
-                upper: side(),
-                monotone: true,
-                converged: true,
-            });
-        };
-        let mut problem = self.subject.problem(&self.target, w0);
-        let (start, tangent) = self.start(&mut problem, w0)?;
+    pub fn curve(&self, line: &mut dyn Line) -> Result<Curve, Stop> {
+        let (start, tangent) = self.start(line)?;
         let (lo, hi) = self.target.bounds();
-        let (below, lower, left) = self.side(&mut problem, &start, &tangent, -1.0, lo)?;
-        let (above, upper, right) = self.side(&mut problem, &start, &tangent, 1.0, hi)?;
+        let (below, lower, left) = self.side(line, &start, &tangent, -1.0, lo)?;
+        let (above, upper, right) = self.side(line, &start, &tangent, 1.0, hi)?;
         let nodes: Vec<&Node> = below.iter().rev().chain([&start]).chain(&above).collect();
         Ok(Curve {
-            index,
+            index: self.target.index,
             converged: nodes.iter().all(|n| n.converged),
             points: nodes.iter().map(|n| self.shown(n)).collect(),
             lower,
@@ -107,8 +86,8 @@ impl<'a, S: Subject> Walk<'a, S> {
     }
 
     /// The estimate as a node, with the direction in which the coordinates leave it.
-    fn start(&mut self, problem: &mut S::Held<'_>, w0: f64) -> Result<(Node, Vec<f64>), Stop> {
-        let o = self.origin;
+    fn start(&self, line: &mut dyn Line) -> Result<(Node, Vec<f64>), Stop> {
+        let (o, w0) = (self.origin, self.w0);
         let mut node = Node {
             w: w0,
             zeta: 0.0,
@@ -123,30 +102,30 @@ impl<'a, S: Subject> Walk<'a, S> {
         if self.target.is_lost(w0) {
             return Ok((node, Vec::new()));
         }
-        problem.set(w0);
-        let mut phi = problem.coordinates(&o.state);
+        line.set(w0);
+        let mut phi = line.coordinates(&o.state);
         let n = phi.len();
         // at the estimate the search has nothing to do but form its Hessian
-        let Some(hessian) = hessian(problem, self.work, &phi, self.watch)? else {
+        let Some(hessian) = hessian(line, &phi, self.watch)? else {
             node.phi = phi;
             return Ok((node, vec![0.0; n]));
         };
         let mut h = hessian.clone();
-        let m = minimise(problem, self.work, &mut phi, &mut h, self.watch)?;
+        let m = minimise(line, &mut phi, &mut h, self.watch)?;
         if m.deviance < o.deviance - self.tolerance() && self.strict {
-            return Err(Stop::Lower(problem.state(self.work)));
+            return Err(Stop::Lower(line.state()));
         }
-        let step = 1e-3 * self.subject.width(self.work, problem, &self.target, w0);
+        let step = 1e-3 * line.width(w0);
         let mut slopes = [0.0; 2];
         let mut gradients = [Vec::new(), Vec::new()];
         for (side, sign) in [1.0, -1.0].into_iter().enumerate() {
-            problem.set(w0 + sign * step);
-            if problem.deviance(self.work, &phi, self.watch)?.is_infinite() {
+            line.set(w0 + sign * step);
+            if line.deviance(&phi, self.watch)?.is_infinite() {
                 slopes[side] = f64::NAN;
                 gradients[side] = vec![f64::NAN; n];
                 continue;
             }
-            slopes[side] = problem.gradient(self.work, &phi, &mut gradients[side]);
+            slopes[side] = line.gradient(&phi, &mut gradients[side]);
         }
         let own = (slopes[0] - slopes[1]) / (2.0 * step);
         let cross: Vec<f64> = gradients[0].iter().zip(&gradients[1]).map(|(a, b)| (a - b) / (2.0 * step)).collect();
@@ -181,18 +160,12 @@ impl<'a, S: Subject> Walk<'a, S> {
     }
 
     /// The optimum at a value, from guesses of the coordinates (the best is taken).
-    fn solve(
-        &mut self,
-        problem: &mut S::Held<'_>,
-        w: f64,
-        guesses: &[Vec<f64>],
-        hessian: &[f64],
-    ) -> Result<Option<Node>, Stop> {
-        problem.set(w);
+    fn solve(&self, line: &mut dyn Line, w: f64, guesses: &[Vec<f64>], hessian: &[f64]) -> Result<Option<Node>, Stop> {
+        line.set(w);
         let mut best: Option<(f64, &Vec<f64>)> = None;
         if guesses.len() > 1 {
             for guess in guesses {
-                let d = problem.deviance(self.work, guess, self.watch)?;
+                let d = line.deviance(guess, self.watch)?;
                 if d.is_finite() && best.is_none_or(|b| d < b.0) {
                     best = Some((d, guess));
                 }
@@ -200,16 +173,15 @@ impl<'a, S: Subject> Walk<'a, S> {
         }
         let mut phi = best.map_or_else(|| guesses[0].clone(), |b| b.1.clone());
         let mut hessian = hessian.to_vec();
-        let m = minimise(problem, self.work, &mut phi, &mut hessian, self.watch)?;
+        let m = minimise(line, &mut phi, &mut hessian, self.watch)?;
         if m.deviance.is_infinite() {
             return Ok(None);
         }
         let rise = m.deviance - self.origin.deviance;
         if rise < -self.tolerance() && self.strict {
-            return Err(Stop::Lower(problem.state(self.work)));
+            return Err(Stop::Lower(line.state()));
         }
-        let w0 = self.target.start(self.sys, self.origin).expect("a walk has a start");
-        let zeta = (w - w0).signum() * rise.max(0.0).sqrt();
+        let zeta = (w - self.w0).signum() * rise.max(0.0).sqrt();
         let mut node = Node {
             w,
             zeta,
@@ -217,8 +189,8 @@ impl<'a, S: Subject> Walk<'a, S> {
             deviance: m.deviance,
             phi,
             hessian,
-            state: problem.state(self.work),
-            parameters: problem.parameters(self.work),
+            state: line.state(),
+            parameters: line.parameters(),
             converged: m.converged,
         };
         node.parameters[self.target.index] = self.target.value(self.sys, w);
@@ -227,20 +199,20 @@ impl<'a, S: Subject> Walk<'a, S> {
 
     /// The optimum at the end of what is possible: a standard deviation of zero, or a correlation
     /// of one.
-    fn solve_bound(&mut self, problem: &mut S::Held<'_>, bound: f64, from: &Node) -> Result<Option<Node>, Stop> {
-        if let Some(mut without) = self.subject.absent(&self.target) {
+    fn solve_bound(&self, line: &mut dyn Line, bound: f64, from: &Node) -> Result<Option<Node>, Stop> {
+        if let Some(mut without) = line.absent() {
             let phi = without.coordinates(&from.state);
-            let node = self.solve(&mut without, bound, &[phi], &[])?;
+            let node = self.solve(&mut *without, bound, &[phi], &[])?;
             return Ok(node.map(|n| Node { phi: Vec::new(), hessian: Vec::new(), rate: f64::NAN, ..n }));
         }
-        self.solve(problem, bound, std::slice::from_ref(&from.phi), &from.hessian)
+        self.solve(line, bound, std::slice::from_ref(&from.phi), &from.hessian)
     }
 
     /// The coordinates of a node, or those nearest to its Lambda.
-    fn coordinates(&self, problem: &mut S::Held<'_>, w: f64, n: &Node) -> Vec<f64> {
+    fn coordinates(&self, line: &mut dyn Line, w: f64, n: &Node) -> Vec<f64> {
         if n.phi.is_empty() {
-            problem.set(w);
-            problem.coordinates(&n.state)
+            line.set(w);
+            line.coordinates(&n.state)
         } else {
             n.phi.clone()
         }
@@ -248,8 +220,8 @@ impl<'a, S: Subject> Walk<'a, S> {
 
     /// Nodes from the estimate outwards, the limits, and whether zeta only grows.
     fn side(
-        &mut self,
-        problem: &mut S::Held<'_>,
+        &self,
+        line: &mut dyn Line,
         start: &Node,
         tangent: &[f64],
         sign: f64,
@@ -259,7 +231,7 @@ impl<'a, S: Subject> Walk<'a, S> {
         let ending = if (bound - start.w).abs() < 1e-9 {
             Ending::Bound
         } else {
-            self.step_out(problem, start, tangent, sign, bound, &mut nodes)?
+            self.step_out(line, start, tangent, sign, bound, &mut nodes)?
         };
         let mut monotone = grows(start, &nodes);
         if !monotone {
@@ -267,8 +239,8 @@ impl<'a, S: Subject> Walk<'a, S> {
             for i in (0..nodes.len() - 1).rev() {
                 let from = nodes[i + 1].clone();
                 let w = nodes[i].w;
-                let guess = self.coordinates(problem, w, &from);
-                if let Some(found) = self.solve(problem, w, &[guess], &from.hessian)? {
+                let guess = self.coordinates(line, w, &from);
+                if let Some(found) = self.solve(line, w, &[guess], &from.hessian)? {
                     if found.deviance < nodes[i].deviance - 1e-7 {
                         nodes[i] = found;
                     }
@@ -279,19 +251,19 @@ impl<'a, S: Subject> Walk<'a, S> {
         let reach = self.options.reach;
         if let (Ending::Reached, Some(last)) = (ending, nodes.last()) {
             if last.zeta.abs() > reach + CLOSE {
-                if let Some((i, node)) = self.crossing(problem, start, &nodes, reach, sign)? {
+                if let Some((i, node)) = self.crossing(line, start, &nodes, reach, sign)? {
                     nodes.truncate(i);
                     nodes.push(node);
                 }
             }
         }
         if self.options.targets.is_empty() {
-            self.refine(problem, start, &mut nodes)?;
+            self.refine(line, start, &mut nodes)?;
         }
         let mut limits = Vec::new();
         for t in 0..self.options.targets.len() {
             let at = self.options.targets[t];
-            let limit = match self.crossing(problem, start, &nodes, at, sign)? {
+            let limit = match self.crossing(line, start, &nodes, at, sign)? {
                 Some((_, node)) => node.parameters[self.target.index],
                 None if ending == Ending::Bound => self.target.value(self.sys, bound),
                 None => f64::NAN,
@@ -302,8 +274,8 @@ impl<'a, S: Subject> Walk<'a, S> {
     }
 
     fn step_out(
-        &mut self,
-        problem: &mut S::Held<'_>,
+        &self,
+        line: &mut dyn Line,
         start: &Node,
         tangent: &[f64],
         sign: f64,
@@ -318,7 +290,7 @@ impl<'a, S: Subject> Walk<'a, S> {
             let mut dw = step / last.rate.abs();
             if nodes.is_empty() {
                 if !dw.is_finite() {
-                    dw = self.target.guess(self.subject.scale(self.origin), self.options.step);
+                    dw = self.target.guess(self.scale, self.options.step);
                 }
                 if before.is_finite() {
                     dw = dw.min(before);
@@ -335,9 +307,9 @@ impl<'a, S: Subject> Walk<'a, S> {
                 if bound_is_out {
                     w = 0.5 * (last.w + bound);
                 } else {
-                    match self.solve_bound(problem, bound, &last)? {
+                    match self.solve_bound(line, bound, &last)? {
                         Some(end) if end.zeta.abs() < reach => {
-                            self.fill(problem, start, nodes, end, 1.5 * step)?;
+                            self.fill(line, start, nodes, end, 1.5 * step)?;
                             return Ok(Ending::Bound);
                         }
                         _ => {
@@ -351,7 +323,7 @@ impl<'a, S: Subject> Walk<'a, S> {
                 }
             }
             let dw = (w - last.w).abs();
-            let here = self.coordinates(problem, w, &last);
+            let here = self.coordinates(line, w, &last);
             let mut guesses = vec![here.clone()];
             let ahead: Vec<f64> = match nodes.len() {
                 0 if tangent.len() == here.len() => {
@@ -371,7 +343,7 @@ impl<'a, S: Subject> Walk<'a, S> {
             if !ahead.is_empty() {
                 guesses.push(ahead);
             }
-            let Some(node) = self.solve(problem, w, &guesses, &last.hessian)? else {
+            let Some(node) = self.solve(line, w, &guesses, &last.hessian)? else {
                 before = 0.3 * dw;
                 if before < 1e-10 * w.abs().max(1e-300) {
                     return Ok(Ending::Unreached);
@@ -384,7 +356,7 @@ impl<'a, S: Subject> Walk<'a, S> {
                 // the first step was a guess: a shorter one, with this point kept for its
                 // coordinates only
                 let shorter = start.w + sign * dw * (step / zeta).max(0.05);
-                if let Some(node) = self.solve(problem, shorter, std::slice::from_ref(&node.phi), &node.hessian)? {
+                if let Some(node) = self.solve(line, shorter, std::slice::from_ref(&node.phi), &node.hessian)? {
                     before = (shorter - start.w).abs();
                     nodes.push(node);
                     continue;
@@ -399,22 +371,15 @@ impl<'a, S: Subject> Walk<'a, S> {
     }
 
     /// Adds the end of what is possible, and points before it where zeta jumps by more than `gap`.
-    fn fill(
-        &mut self,
-        problem: &mut S::Held<'_>,
-        start: &Node,
-        nodes: &mut Vec<Node>,
-        end: Node,
-        gap: f64,
-    ) -> Result<(), Stop> {
+    fn fill(&self, line: &mut dyn Line, start: &Node, nodes: &mut Vec<Node>, end: Node, gap: f64) -> Result<(), Stop> {
         for _ in 0..8 {
             let last = nodes.last().unwrap_or(start).clone();
             if (end.zeta - last.zeta).abs() <= gap && !nodes.is_empty() {
                 break;
             }
             let w = 0.5 * (last.w + end.w);
-            let guess = self.coordinates(problem, w, &last);
-            match self.solve(problem, w, &[guess], &last.hessian)? {
+            let guess = self.coordinates(line, w, &last);
+            match self.solve(line, w, &[guess], &last.hessian)? {
                 Some(node) => nodes.push(node),
                 None => break,
             }
@@ -424,7 +389,7 @@ impl<'a, S: Subject> Walk<'a, S> {
     }
 
     /// Adds points where the curve bends so much that a cubic through its points would miss it.
-    fn refine(&mut self, problem: &mut S::Held<'_>, start: &Node, nodes: &mut Vec<Node>) -> Result<(), Stop> {
+    fn refine(&self, line: &mut dyn Line, start: &Node, nodes: &mut Vec<Node>) -> Result<(), Stop> {
         let mut added = 0;
         let mut i = 0;
         while i < nodes.len() {
@@ -438,9 +403,9 @@ impl<'a, S: Subject> Walk<'a, S> {
                 continue;
             }
             let (w, from) = (0.5 * (a.w + b.w), if b.phi.is_empty() { a.clone() } else { b.clone() });
-            let guess = self.coordinates(problem, w, &from);
+            let guess = self.coordinates(line, w, &from);
             added += 1;
-            match self.solve(problem, w, &[guess], &from.hessian)? {
+            match self.solve(line, w, &[guess], &from.hessian)? {
                 Some(node) => nodes.insert(i, node),
                 None => i += 1,
             }
@@ -450,8 +415,8 @@ impl<'a, S: Subject> Walk<'a, S> {
 
     /// The first place where |zeta| is `target`, and how many nodes come before it.
     fn crossing(
-        &mut self,
-        problem: &mut S::Held<'_>,
+        &self,
+        line: &mut dyn Line,
         start: &Node,
         nodes: &[Node],
         target: f64,
@@ -478,13 +443,13 @@ impl<'a, S: Subject> Walk<'a, S> {
             } else {
                 near
             };
-            let mut guesses = vec![self.coordinates(problem, w, near)];
+            let mut guesses = vec![self.coordinates(line, w, near)];
             if inner.phi.len() == outer.phi.len() && !inner.phi.is_empty() {
                 let t = (w - inner.w) / (outer.w - inner.w);
                 guesses.push(inner.phi.iter().zip(&outer.phi).map(|(a, b)| a + t * (b - a)).collect());
             }
             let hessian = near.hessian.clone();
-            let Some(node) = self.solve(problem, w, &guesses, &hessian)? else {
+            let Some(node) = self.solve(line, w, &guesses, &hessian)? else {
                 break;
             };
             let miss = node.zeta.abs() - target;
