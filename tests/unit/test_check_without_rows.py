@@ -37,9 +37,14 @@ def test_random_effects_are_those_of_the_rows() -> None:
     assert len(np.ravel(sums.with_data(data).check(rng=1))) == 6
 
 
-@pytest.mark.parametrize("solver", ["exact", "iterative"])
-@pytest.mark.parametrize("formula", ["y ~ x + f + (1 | g) + (1 | h)", "log(y) ~ x + (x | g) + (1 | h)"])
-@pytest.mark.parametrize("weights", [None, "w"])
+@pytest.mark.parametrize(
+    ("solver", "formula", "weights"),
+    [
+        ("exact", "y ~ x + f + (1 | g) + (1 | h)", "w"),
+        ("exact", "log(y) ~ x + (x | g) + (1 | h)", None),
+        ("iterative", "log(y) ~ x + (x | g) + (1 | h)", "w"),
+    ],
+)
 def test_report_of_sums(tmp_path: Path, solver: str, formula: str, weights: str | None) -> None:
     data = crossed()
     m = scale.fit(formula, [data], control={"solver": solver}, weights=weights)
