@@ -116,7 +116,7 @@ def table(
     slopes: Reaction ~ Days + (Days | Subject)
     Standard errors in brackets.
     """
-    from ranef.presentation.apa_table import ApaTable, apa_title, tested_by
+    from ranef.presentation.apa_table import ApaTable, apa_title
     from ranef.presentation.column_rows import names_of, with_common_groups
     from ranef.presentation.model_column import STATISTICS, column_of
     from ranef.presentation.regression_table import BELOW, STARS, RegressionTable
@@ -156,9 +156,8 @@ def table(
     for m, name in zip(models, named_models(names, models), strict=True):
         # a table may show models of which some have no degrees of freedom: these keep their normal
         # tests
-        normal = m._fit.asymptotic_tests
-        method = "none" if normal else checked_ddf(ddf, m.ddf)
-        shown = tested_by(normal, method) if apa else method if tested else None
+        method = "none" if m._fit.asymptotic_tests else checked_ddf(ddf, m.ddf)
+        shown = None if apa and m._tests.reference(method) == "untested" else method if apa or tested else None
         column = column_of(
             m._fit, m._tests, name, level, shown, interval_ddf=method if apa else "none", exponentiate=exponentiate
         )

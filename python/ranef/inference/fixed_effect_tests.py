@@ -5,6 +5,7 @@ What a method needs is computed when first used.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,11 @@ from ranef.inference.satterthwaite import contradict, contrast_df, joint_df, par
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
+
+Reference = Literal["t", "z", "untested"]
+"""What statistics are held against: t and F with degrees of freedom; the normal distribution and
+the chi-square; nothing, where a linear model shows them alone.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +118,12 @@ class FixedEffectTests:
             if known in self.__dict__:
                 return FixedBasis(self.__dict__[known].root)
         return fixed_basis(self.fit)
+
+    def reference(self, ddf: Ddf) -> Reference:
+        """What the statistics of tests by a method are held against, wherever they are shown."""
+        if ddf != "none":
+            return "t"
+        return "z" if self.fit.asymptotic_tests else "untested"
 
     @property
     def unit(self) -> float:

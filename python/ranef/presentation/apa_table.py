@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ranef.options import Ddf
 from ranef.presentation.column_rows import (
     LEAST,
     UNDEFINED_NOTE,
@@ -167,8 +166,3 @@ def apa_title(m: ModelColumn) -> str:
     """What the table is called by default."""
     kind = "Generalized linear mixed model" if m.family else "Linear mixed model"
     return f"{kind} of {m.response}" if m.response else kind
-
-
-def tested_by(asymptotic: bool, ddf: Ddf) -> Ddf | None:
-    """The method of the tests that are shown; None for a linear model that has none."""
-    return None if ddf == "none" and not asymptotic else ddf

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.fit.part_effects import PartEffects
+from ranef.inference.fixed_effect_tests import SingleTests
+from ranef.inference.part_coefficients import part_coefficients
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +45,10 @@ class Component:
         return pd.Series(values, index=pd.Index(self._part.names), name=name, copy=True)
 
     @property
+    def _tests(self) -> SingleTests:
+        return part_coefficients(self._part)
+
+    @property
     def fixef(self) -> "pd.Series[float]":
         """Effects by name."""
         return self._named(self._part.estimates, "fixef")
@@ -50,20 +56,17 @@ class Component:
     @property
     def bse(self) -> "pd.Series[float]":
         """Standard errors, with the estimation of all parameters accounted for."""
-        return self._named(np.sqrt(np.diagonal(self._part.covariance)), "bse")
+        return self._named(self._tests.std_error, "bse")
 
     @property
     def zvalues(self) -> "pd.Series[float]":
         """Effects divided by their standard errors."""
-        return self._named(self._part.estimates / np.sqrt(np.diagonal(self._part.covariance)), "zvalues")
+        return self._named(self._tests.statistic, "zvalues")
 
     @property
     def pvalues(self) -> "pd.Series[float]":
         """Two-sided p-values of the z tests."""
-        from ranef.inference.distributions import t_tails
-
-        z: Floats = np.asarray(self.zvalues, dtype=np.float64)
-        return self._named(t_tails(z, np.full_like(z, np.inf)), "pvalues")
+        return self._named(self._tests.p_value, "pvalues")
 
     @property
     def varcorr(self) -> "Mapping[str, VarCorrBlock]":

@@ -350,5 +350,5 @@ class MarginalMeansChapter(TestsChapter):
         grid = self._grid(at, mean_and_beside, 2, data)
         groups = self._specs("~ 1", by, grid).by if by is not None else ()
         method = self._ddf_with(ddf, cov)
-        found = joint_tests(self._fit, self._tests_with(cov, cluster), method, grid, groups)
-        return joint_tests_table(found, normal=self._fit.asymptotic_tests)
+        tests = self._tests_with(cov, cluster)
+        return joint_tests_table(joint_tests(self._fit, tests, method, grid, groups), tests.reference(method))

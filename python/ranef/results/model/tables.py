@@ -440,7 +440,7 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
             equations = None
         data = data_name(self._request.data)
         bundled = not isinstance(self._request.data, str | os.PathLike) and data is not None
-        ddf: Ddf = self._request.ddf
+        ddf = self.ddf
         return Subject(
             fit=self._fit,
             request=self._request,

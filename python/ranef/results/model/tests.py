@@ -331,7 +331,7 @@ class TestsChapter(FittedModel):
         from ranef.presentation.anova_table import contrast_frame
         from ranef.presentation.printed_frame import printed
 
-        return printed(contrast_frame(found, normal=self._fit.asymptotic_tests))
+        return printed(contrast_frame(found, tests.reference(method)))
 
     # ---- smaller models
 
