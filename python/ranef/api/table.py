@@ -156,11 +156,13 @@ def table(
     for m, name in zip(models, named_models(names, models), strict=True):
         # a table may show models of which some have no degrees of freedom: these keep their normal
         # tests
-        method = "none" if m._fit.asymptotic_tests else checked_ddf(ddf, m.ddf)
+        asymptotic, method = m._fit.asymptotic_tests, checked_ddf(ddf, m.ddf)
+        if asymptotic and method not in m._tests.ddf_choices:
+            method = m.ddf
+        # as conf_int has them
+        limits = method if apa or asymptotic else "none"
         shown = None if apa and m._tests.reference(method) == "untested" else method if apa or tested else None
-        column = column_of(
-            m._fit, m._tests, name, level, shown, interval_ddf=method if apa else "none", exponentiate=exponentiate
-        )
+        column = column_of(m._fit, m._tests, name, level, shown, interval_ddf=limits, exponentiate=exponentiate)
         columns.append(column)
     columns = with_common_groups(columns)
     texts = checked_labels(labels, names_of(columns))

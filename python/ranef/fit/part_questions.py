@@ -350,6 +350,18 @@ class PartQuestions:
         return None
 
     @property
+    def cluster_df(self) -> float | None:
+        """Degrees of freedom of Wald tests whose covariance is that of the scores of clusters, as
+        with sampling weights; None of the model's own covariance.
+        """
+        return None if self.design.sampling is None else self.design.sampling.cluster_df
+
+    @property
+    def why_no_sandwich(self) -> str | None:
+        """Why there is no covariance that is robust to clusters; None where there may be one."""
+        return None
+
+    @property
     def why_not_translated(self) -> str | None:
         """Why the languages of other programs cannot say the model; None where they may."""
         return None

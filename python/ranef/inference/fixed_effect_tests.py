@@ -76,10 +76,18 @@ class FixedEffectTests:
     fit : MixedFit
     known : VarianceInformation, KenwardRoger or FixedBasis, optional
         What the method that will be used needs, where it is known already.
+    cluster_df : float, optional
+        Degrees of freedom of ``"clusters"``; by default those of the fit, where it has some.
     """
 
-    def __init__(self, fit: MixedFit, known: VarianceInformation | KenwardRoger | FixedBasis | None = None):
+    def __init__(
+        self,
+        fit: MixedFit,
+        known: VarianceInformation | KenwardRoger | FixedBasis | None = None,
+        cluster_df: float | None = None,
+    ):
         self.fit = fit
+        self.cluster_df = fit.cluster_df if cluster_df is None else cluster_df
         if isinstance(known, VarianceInformation):
             self.information = known
         elif isinstance(known, KenwardRoger):
@@ -118,6 +126,13 @@ class FixedEffectTests:
             if known in self.__dict__:
                 return FixedBasis(self.__dict__[known].root)
         return fixed_basis(self.fit)
+
+    @property
+    def ddf_choices(self) -> tuple[Ddf, ...]:
+        """Methods of degrees of freedom that these tests can have, the default first."""
+        if self.fit.asymptotic_tests and self.cluster_df is not None:
+            return ("clusters", "none")
+        return self.fit.ddf_choices
 
     def reference(self, ddf: Ddf) -> Reference:
         """What the statistics of tests by a method are held against, wherever they are shown."""
@@ -267,7 +282,7 @@ class FixedEffectTests:
         """Denominator degrees of freedom of contrasts (k, p) with uncorrelated parts (q, p)."""
         if ddf == "none":
             return float("inf")
-        if ddf == "between-within":  # the smallest, not a mean over parts
+        if ddf in ("between-within", "clusters"):  # the smallest, not a mean over parts
             return float(np.min(self._single_df(rows, ddf)))
         return joint_df(self._single_df(parts, ddf))
 
@@ -278,5 +293,8 @@ class FixedEffectTests:
             return between_within_df(self.fit, rows)
         if (kr := self._adjusted(ddf)) is not None:
             return single_df(kr, rows)
+        if ddf == "clusters":
+            assert self.cluster_df is not None  # one of the choices only then
+            return np.full(len(rows), self.cluster_df)
         value = float("inf") if ddf == "none" else float(self.fit.nobs - len(self.fit.beta))
         return np.full(len(rows), value)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -138,10 +139,14 @@ def _f_tests(d: DeletionTests) -> pd.DataFrame:
 
 
 def wald_table(tests: WaldTests, formula: str) -> TestTable:
-    """The table of ``anova`` where tests are normal: columns ``chisq, df, p_value``."""
-    frame = pd.DataFrame(
-        {"chisq": tests.chisq, "df": tests.df, "p_value": tests.p_value}, index=pd.Index(tests.labels, dtype=object)
-    )
+    """The table of ``anova`` where the model has no degrees of freedom: ``chisq, df, p_value``, or
+    with those of clusters ``num_df, den_df, f_value, p_value``.
+    """
+    columns: dict[str, Any] = {"chisq": tests.chisq, "df": tests.df}
+    if math.isfinite(tests.den_df):
+        f_values = [chisq / df for chisq, df in zip(tests.chisq, tests.df, strict=True)]
+        columns = {"num_df": tests.df, "den_df": tests.den_df, "f_value": f_values}
+    frame = pd.DataFrame({**columns, "p_value": tests.p_value}, index=pd.Index(tests.labels, dtype=object))
     return table_of_tests(frame, f"{tests.heading}\nModel: {formula}", tests.notes)
 
 

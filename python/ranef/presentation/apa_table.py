@@ -40,6 +40,7 @@ _DEGREES = {
     "kenward-roger-linear": "by Kenward and Roger's linear method",
     "between-within": "between or within subjects",
     "residual": "those of the residuals",
+    "clusters": "the number of clusters less one",
 }
 
 

@@ -161,22 +161,25 @@ def _record(
         notes=(*fit_notes(fit), *test_notes),
         family=f"{fit.family.label(fit.spread)}  ( {fit.family.link} )" if fit.family_shown else None,
         visits=visit_covariance(fit),
-        parts=part_tables(fit),
+        parts=part_tables(fit, ddf),
         fixed_heading=fit.fixed_heading,
         width=width,
     )
 
 
-def part_tables(fit: MixedFit) -> tuple[tuple[str, CoefficientTable], ...]:
+def part_tables(fit: MixedFit, ddf: Ddf) -> tuple[tuple[str, CoefficientTable], ...]:
     """The effects of other linear predictors than the first, with their headings."""
     out = []
     for part in fit.part_effects():
         if not part.names:  # random effects only
             continue
-        found = part_coefficients(part)
-        columns = {"Estimate": found.estimate, "Std. Error": found.std_error, "z value": found.statistic}
+        found = part_coefficients(part, ddf)
+        columns, letter = {"Estimate": found.estimate, "Std. Error": found.std_error}, "z"
+        if np.isfinite(found.df).all():
+            columns, letter = {**columns, "df": found.df}, "t"
+        columns[f"{letter} value"] = found.statistic
         if part.tested:
-            columns["Pr(>|z|)"] = found.p_value
+            columns[f"Pr(>|{letter}|)"] = found.p_value
         table = CoefficientTable(part.names, tuple(columns), np.column_stack(list(columns.values())))
         out.append((part.heading, table))
     return tuple(out)
@@ -264,7 +267,8 @@ def _beside(fit: MixedFit) -> tuple[str, ...]:
             errors = "standard errors are those of the model, as crossed factors leave no independent clusters"
         else:
             count = next(t.n_groups for t in fit.integrated[1].random if t.group == held.top)
-            errors = f"standard errors are robust ({count} clusters of {held.top})"
+            errors = f"standard errors are robust ({count} clusters of {held.top}), their tests with "
+            errors += f"{fit.cluster_df:.0f} degrees of freedom"
         out.append(f"sampling weights of {of}{scaled}: a pseudo-likelihood; {errors}.")
     return tuple(out)
 

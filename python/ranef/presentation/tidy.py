@@ -76,7 +76,7 @@ def tidy_frame(
     rows = [row for e in chosen for row in makers[e]()]
     if "fixed" in chosen:
         at = sum(row["effect"] == "fixed" for row in rows)
-        rows[at:at] = _part_rows(tests.fit)
+        rows[at:at] = _part_rows(tests.fit, ddf)
     numbers = [
         "estimate",
         "std_error",
@@ -120,16 +120,15 @@ def _fixed(tests: FixedEffectTests, ddf: Ddf) -> list[Row]:
     return out
 
 
-def _part_rows(fit: MixedFit) -> list[Row]:
+def _part_rows(fit: MixedFit, ddf: Ddf) -> list[Row]:
     """Effects of linear predictors beside the first, such as thresholds."""
     out: list[Row] = []
     for part in fit.part_effects():
-        found = part_coefficients(part)
+        found = part_coefficients(part, ddf)
         for j, name in enumerate(part.names):
             row = {"effect": part.name, "term": name, "estimate": found.estimate[j], "std_error": found.std_error[j]}
-            out.append(
-                {**row, "statistic": found.statistic[j], **({"p_value": found.p_value[j]} if part.tested else {})}
-            )
+            row |= {"df": found.df[j], "statistic": found.statistic[j]}
+            out.append({**row, "p_value": found.p_value[j]} if part.tested else row)
     return out
 
 

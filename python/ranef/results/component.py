@@ -1,5 +1,6 @@
 """A part of a model beside its conditional one: the effects of another linear predictor."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,7 +66,7 @@ class Component:
 
     @property
     def pvalues(self) -> "pd.Series[float]":
-        """Two-sided p-values of the z tests."""
+        """Two-sided p-values of the z tests; of t tests with sampling weights."""
         return self._named(self._tests.p_value, "pvalues")
 
     @property
@@ -151,8 +152,10 @@ class Component:
         import pandas as pd
 
         from ranef.estimates.intervals import normal_multiplier
+        from ranef.inference.distributions import t_multiplier
 
-        half = normal_multiplier(level) * np.sqrt(np.diagonal(self._part.covariance))
+        normal_multiplier(level)  # checks it
+        half = t_multiplier(level, self._tests.df) * self._tests.std_error
         return pd.DataFrame(
             {"lower": self._part.estimates - half, "upper": self._part.estimates + half},
             index=pd.Index(self._part.names),
@@ -161,8 +164,8 @@ class Component:
     def __repr__(self) -> str:
         import pandas as pd
 
-        table = pd.DataFrame(
-            {"Estimate": self.fixef, "Std. Error": self.bse, "z value": self.zvalues, "Pr(>|z|)": self.pvalues}
-        )
+        letter = "t" if math.isfinite(self._part.df) else "z"
+        columns = {"Estimate": self.fixef, "Std. Error": self.bse}
+        table = pd.DataFrame({**columns, f"{letter} value": self.zvalues, f"Pr(>|{letter}|)": self.pvalues})
         head = f"{self._part.name}: {self.formula}" if self.formula else self._part.name
         return f"{head}\n{table.to_string()}"

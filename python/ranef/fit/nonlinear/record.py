@@ -150,6 +150,11 @@ class CurveAnswers:
         )
 
     @property
+    def why_no_sandwich(self) -> str:
+        """Clusters have no scores."""
+        return "there is no cluster-robust covariance of a nonlinear model: leave out cov= and cluster=."
+
+    @property
     def ddf_choices(self) -> tuple[Ddf, ...]:
         """Tests are asymptotic."""
         return ("none",)

@@ -97,7 +97,8 @@ def category_means(
     """
     check_grid(grid, weights, f"mode={mode!r}")
     names = specs.names if per is None or per in (*specs.names, *specs.by) else (*specs.names, per)
-    return means_of_given(grid, specs, weights, _estimates(fit, grid, mode, per), QUANTITIES.get(mode), names)
+    found = _estimates(fit, grid, mode, per)
+    return means_of_given(grid, specs, weights, found, QUANTITIES.get(mode), names, fit.cluster_df)
 
 
 def _estimates(fit: Any, grid: ReferenceGrid, mode: str, per: str | None) -> tuple[Floats, Floats]:

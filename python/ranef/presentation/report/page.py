@@ -233,7 +233,13 @@ def report_page(
         fixed_rest=max(0, len(coefficients) - MOST),
         means=means,
         parts=[
-            {"title": p.title, "about": p.about, "sentences": p.sentences, "grid": _part_grid(p, level)} for p in parts
+            {
+                "title": p.title,
+                "about": p.about,
+                "sentences": p.sentences,
+                "grid": _part_grid(p, level, "z" if fit.cluster_df is None else "t"),
+            }
+            for p in parts
         ],
         variances=_variance_grid(varcorr(fit), labels),
         variance_sentences=[*variance_sentences(fit, components, roles, scale, labels), *shape_sentences(fit)],
@@ -371,8 +377,8 @@ def _fixed_grid(
     return Grid("Fixed effects", tuple(columns), tuple(rows), 1)
 
 
-def _part_grid(part: PartWords, level: float) -> Grid | None:
-    grid = _fixed_grid(part.coefficients, part.scale, level, "z")
+def _part_grid(part: PartWords, level: float, reference: Reference) -> Grid | None:
+    grid = _fixed_grid(part.coefficients, part.scale, level, reference)
     return None if grid is None else replace(grid, caption=part.title)
 
 

@@ -155,8 +155,8 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
             chosen, limits, notes = made.interval_limits("percentile", level, parm)
             names = tuple(made.names[j] for j in chosen)
         else:
-            kind = self._method(ddf, "none" if cov is None else "satterthwaite")
             tests = self._tests_with(cov, cluster)
+            kind = self._method(ddf, "none" if cov is None else "satterthwaite", tests)
             own, parm = ([], parm) if cov is not None else split_names(self._fit, parm)
             names, limits = wald_intervals(tests, level, parm, kind)
             if own:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ranef.errors import OptionError
 from ranef.estimates.intervals import normal_multiplier
+from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.marginal_means.adjustments import checked_adjust
 from ranef.inference.marginal_means.averages import marginal_means, trends
 from ranef.inference.marginal_means.categories import category_means, checked_mode, over_categories
@@ -29,7 +30,11 @@ class MarginalMeansChapter(TestsChapter):
 
     def _of_component(self, component: str) -> Self:
         """The model as one of a linear predictor alone."""
-        return self.__class__(self._fit.predictor(component), self._request)
+        fit = self._fit.predictor(component)
+        made = self.__class__(fit, self._request)
+        # the design of another predictor has no sampling weights
+        made.__dict__["_tests"] = FixedEffectTests(fit, cluster_df=self._fit.cluster_df)
+        return made
 
     def _specs(self, specs: Any, by: Any, grid: ReferenceGrid) -> Specs:
         random = tuple(dict.fromkeys(f for t in self._fit.terms for f in (*t.factors, t.group)))
@@ -118,7 +123,7 @@ class MarginalMeansChapter(TestsChapter):
             Level of the intervals.
         ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             Method of the degrees of freedom, the model's own by default; generalized models have
-            ``"none"`` only.
+            ``"none"`` and, with sampling weights or ``cov=``, ``"clusters"``.
         adjust : str, optional
             Adjustment of the intervals for several means (``"bonferroni"``, ``"sidak"``, ``"mvt"``
             or ``"scheffe"``), or of the contrasts that the formula asks for.
@@ -234,7 +239,7 @@ class MarginalMeansChapter(TestsChapter):
         checked = checked_adjust(adjust, "none")
         tests = self._tests_with(cov, cluster)
         own = checked if specs.method is None else "none"
-        means = MarginalMeans(estimands, tests, self._ddf_with(ddf, cov), float(level), own, "link")
+        means = MarginalMeans(estimands, tests, self._ddf_with(ddf, cov, tests), float(level), own, "link")
         if specs.method is not None:
             contrasts = means.contrast(specs.method, adjust=adjust)
             means = MarginalMeans(estimands, tests, means.ddf, means.level, own, "link", contrasts)
@@ -349,6 +354,6 @@ class MarginalMeansChapter(TestsChapter):
 
         grid = self._grid(at, mean_and_beside, 2, data)
         groups = self._specs("~ 1", by, grid).by if by is not None else ()
-        method = self._ddf_with(ddf, cov)
         tests = self._tests_with(cov, cluster)
+        method = self._ddf_with(ddf, cov, tests)
         return joint_tests_table(joint_tests(self._fit, tests, method, grid, groups), tests.reference(method))
