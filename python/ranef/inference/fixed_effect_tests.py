@@ -176,6 +176,14 @@ class FixedEffectTests:
         adjusted = self._adjusted(ddf)
         return covariance(self.fit) if adjusted is None else adjusted.adjusted
 
+    def coefficient_covariance(self) -> Floats | None:
+        """Covariance (k, k) of all coefficients of a model of several linear predictors; None where
+        it is not known.
+        """
+        joint = self.fit.joint_covariance()
+        m = self.fit.whole_order.n_theta
+        return None if joint is None else joint[m:, m:]
+
     def coefficients(self, ddf: Ddf) -> SingleTests:
         """Test every fixed effect against zero."""
         if ddf not in self._found:

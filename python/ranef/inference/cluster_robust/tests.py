@@ -156,6 +156,11 @@ class LikelihoodSandwichTests(FixedEffectTests):
         """Covariance matrix of the fixed effects."""
         return self.robust.covariance
 
+    def coefficient_covariance(self) -> Floats:
+        """Covariance (k, k) of all coefficients."""
+        m = self.fit.whole_order.n_theta
+        return self.robust.joint[m:, m:]
+
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
         """Test contrasts together by F, or by a chi-square where degrees of freedom are infinite.
 
@@ -178,6 +183,8 @@ class LikelihoodSandwichTests(FixedEffectTests):
         boundary = ", ".join(self.fit.convergence.boundary)
         if boundary:
             out.append(f"variances that are zero ({boundary}) are held there.")
+        if parts := [part.heading.lower() for part in self.fit.part_effects() if part.names]:
+            out.append(f"standard errors of other parts ({', '.join(parts)}) are those of the model.")
         if c.count <= p:
             out.append(no_more_clusters(c.count, p))
         return tuple(out)

@@ -114,6 +114,9 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
         sd_(Intercept)|herd  0.346    1.1
         """
         if component is not None and component != "cond" and method != "profile":
+            for name, value in (("ddf", ddf), ("cov", cov), ("cluster", cluster)):
+                if value is not None:
+                    raise OptionError(f"{name} is for the fixed effects of the first component: leave out component.")
             return component_intervals(self._fit, component, method, level)
         if not isinstance(method, str):
             raise ArgumentTypeError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}.")

@@ -28,8 +28,10 @@ class MarginalMeansChapter(TestsChapter):
         source = self._request.data if data is None else data
         return reference_grid(self._fit, source, offset, at, cov_reduce, cov_keep, whole)
 
-    def _of_component(self, component: str) -> Self:
+    def _of_component(self, component: str, cov: Any = None) -> Self:
         """The model as one of a linear predictor alone."""
+        if cov is not None:
+            raise OptionError("cov= is for means of the first linear predictor: leave it out with component=.")
         fit = self._fit.predictor(component)
         made = self.__class__(fit, self._request)
         # the design of another predictor has no sampling weights
@@ -196,7 +198,7 @@ class MarginalMeansChapter(TestsChapter):
         normal_multiplier(level)
         whole = component == "response"
         if component not in (None, "cond", "response"):
-            part = self._of_component(component)
+            part = self._of_component(component, cov)
             return part.emmeans(
                 specs, by=by, at=at, weights=weights, level=level, ddf=ddf, adjust=adjust, type=type, mode=mode,
                 bias_correct=bias_correct, sigma=sigma, cov_reduce=cov_reduce, cov_keep=cov_keep, cov=cov,
@@ -211,7 +213,8 @@ class MarginalMeansChapter(TestsChapter):
             which = checked_mode("latent" if mode is None else mode)
             grid, per = over_categories(self._fit, grid, which)
             found = self._specs(specs, by, grid)
-            means = category_means(self._fit, grid, found, weights, which, per)
+            tests = self._tests_with(cov, cluster)
+            means = category_means(tests, grid, found, weights, which, per)
             return self._means(means, found, level, ddf, adjust, cov, cluster)
         if mode is not None:
             raise OptionError("mode is for ordered categories, as of clmm(); type='response' undoes a link.")
@@ -297,7 +300,7 @@ class MarginalMeansChapter(TestsChapter):
         """
         normal_multiplier(level)
         if component not in (None, "cond"):
-            part = self._of_component(component)
+            part = self._of_component(component, cov)
             return part.emtrends(
                 specs, var, max_degree=max_degree, by=by, at=at, weights=weights, level=level, ddf=ddf, adjust=adjust,
                 cov_reduce=cov_reduce, cov_keep=cov_keep, cov=cov, cluster=cluster, data=data,
