@@ -14,13 +14,13 @@ from ranef.errors import DataError, OptionError, RanefError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.control import FitControl
 from ranef.fit.profiled import profiled
+from ranef.fit.profiled_curve import ProfiledCurve
 from ranef.fit.record import MixedFit
 from ranef.inference.maximised import need_maximised
 from ranef.inference.parameters import Kind, Parameter, chosen_parameters, of_component, parameters_of
 
 if TYPE_CHECKING:
     from ranef import _core
-    from ranef.fit.correlated.profile_in_chart import ProfiledCurve
 
 Floats = NDArray[np.float64]
 
@@ -34,10 +34,9 @@ ROUNDING = 1e-6
 HALVINGS = 60
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Curve:
-    """The profile of one parameter, n points by increasing value; none where the parameter has no
-    value at the estimate.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Curve(ProfiledCurve):
+    """The profile of one parameter in its own units.
 
     Attributes
     ----------
@@ -45,33 +44,12 @@ class Curve:
     kind, component : str
         As of :class:`Parameter`.
     estimate : float
-    value, zeta : (n,) arrays
-    rate : (n,) array
-        Derivative of zeta with respect to the parameter, the logarithm of sigma and of other
-        positive parameters, or the arcsine of a correlation.
-    parameters : (n, m) array
-        All parameters along the curve.
-    lower, upper : (t,) arrays
-        Where zeta is minus and plus each target.
-    endings : pair of str
-        Why the sides end: ``reached``, ``bound``, ``unreached``, ``undefined``, or ``far`` (of a
-        sigma that is far outside the data, which has no curve).
-    monotone, converged : bool
     """
 
     name: str
     kind: Kind
     component: str
     estimate: float
-    value: Floats
-    zeta: Floats
-    rate: Floats
-    parameters: Floats
-    lower: Floats
-    upper: Floats
-    endings: tuple[str, str]
-    monotone: bool
-    converged: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,20 +181,16 @@ def _curve(p: Parameter, c: "_core.Curve | ProfiledCurve", estimate: float, ever
     parameters = c.parameters[:, [q.core for q in every]]
     logs = [j for j, q in enumerate(every) if q.is_log]
     parameters[:, logs] = np.exp(parameters[:, logs])
-    return Curve(
+    return Curve.of(
+        c,
         name=p.name,
         kind=p.kind,
         component=p.component,
         estimate=math.exp(estimate) if p.is_log else estimate,
         value=own(c.value),
-        zeta=c.zeta,
-        rate=c.rate,
         parameters=parameters,
         lower=own(c.lower),
         upper=own(c.upper),
-        endings=c.endings,
-        monotone=c.monotone,
-        converged=c.converged,
     )
 
 
