@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.errors import DataError, DesignError, OptionError
+from ranef.errors import DataError, DesignError, OptionError, RanefError
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.proportions import Binomial
@@ -141,6 +141,8 @@ def _at_estimates(
     """
     try:
         return system.solution(apart.theta, apart.beta, None, *how, n_threads, needs_hessian=False)
+    except RanefError:  # what does not fit into memory would not do so in a search either
+        raise
     except ValueError:
         return None
 
