@@ -24,7 +24,7 @@ from ranef.fit.components.no_optimum import (
     why_no_optimum,
 )
 from ranef.fit.components.power_of_points import before_points
-from ranef.fit.components.predictor_records import blocks_of, joint_covariance_of, predictor_fields
+from ranef.fit.components.predictor_records import blocks_of, predictor_fields
 from ranef.fit.components.record import ComponentsFit
 from ranef.fit.components.several import PredictorFit
 from ranef.fit.components.system import LazyWhole, WholeModel
@@ -35,6 +35,7 @@ from ranef.fit.ending.convergence import Ending
 from ranef.fit.ending.messages import Trouble, fit_messages
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import TermOrder, order_terms
+from ranef.fit.parameter_covariance import joint_covariance_of
 from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
 from ranef.fit.pseudo_likelihood import joint_log_prior, robust_joint_covariance
