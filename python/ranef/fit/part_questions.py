@@ -11,6 +11,7 @@ from ranef.fit.part_effects import PartEffects
 
 if TYPE_CHECKING:
     from ranef.design.record import Design, RandomTerm
+    from ranef.fit.nonlinear.profiled_scales import ScaleProfiles
     from ranef.fit.order import TermOrder, TermSpan
 
 Floats = NDArray[np.float64]
@@ -175,6 +176,17 @@ class PartQuestions:
         """Place of the logarithm of the spread of responses among the coefficients of the core;
         None where the spread is a parameter of its own.
         """
+        return None
+
+    @property
+    def structure_places(self) -> tuple[int, ...] | None:
+        """Places of the parameters of the rows' structure among the coefficients of the core, which
+        has logarithms of positive ones there; None where they come after all others.
+        """
+        return None
+
+    def scale_profiles(self) -> "ScaleProfiles | None":
+        """What profiles of variance functions of a curve need; None for all other models."""
         return None
 
     @property

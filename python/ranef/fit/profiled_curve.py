@@ -45,6 +45,13 @@ class ProfiledCurve:
     monotone: bool
     converged: bool
 
+    @property
+    def lost(self) -> tuple[bool, bool]:
+        """Whether a limit was not found though the side goes beyond it."""
+        sides = zip((self.lower, self.upper), self.endings, strict=True)
+        lower, upper = (end == "reached" and bool(np.isnan(limits).any()) for limits, end in sides)
+        return lower, upper
+
     @classmethod
     def of(cls, found: "_core.Curve | ProfiledCurve", **own: Any) -> Self:
         """A curve of another kind, with some fields of its own."""

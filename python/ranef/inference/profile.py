@@ -156,7 +156,8 @@ def _curves(
     if by_core.note is not None:
         notes.append(by_core.note)
     rows = fit.design.residual
-    if rows is not None and rows.expr.has_fitted:
+    # in the likelihood of a curve its variance follows the curve
+    if rows is not None and rows.expr.has_fitted and not fit.columns_are_slopes:
         notes.append("the variance of the rows is held at the fitted values of the fit.")
     if found.status != "converged":
         problems.append(
@@ -215,6 +216,11 @@ def _remark(c: Curve, notes: list[str], problems: list[str]) -> None:
         )
     if not c.converged:
         problems.append(f"{c.name}: not every point of the profile is an optimum of the other parameters.")
+    for side, lost in zip(("lower", "upper"), c.lost, strict=True):
+        if lost:
+            problems.append(
+                f"{c.name}: the {side} limit was not found, though the deviance rises enough: profile() has the curve."
+            )
     for side, ending in zip(("lower", "upper"), c.endings, strict=True):
         if ending == "unreached":
             problems.append(
@@ -227,9 +233,12 @@ def interval_limits(curve: Curve) -> tuple[float, float]:
     """The limits of a curve that was made by :func:`profile_intervals`.
 
     A standard deviation or correlation whose deviance does not rise enough before it ends (at 0, -1
-    or 1) has its limit there. Where the deviance never rises enough the interval is open.
+    or 1) has its limit there. Where the deviance never rises enough the interval is open; a limit
+    that was not found is NaN.
     """
-    return _closed(curve, float(curve.lower[0]), float(curve.upper[0]))
+    ends = _closed(curve, float(curve.lower[0]), float(curve.upper[0]))
+    lower, upper = (math.nan if lost else end for lost, end in zip(curve.lost, ends, strict=True))
+    return lower, upper
 
 
 def interpolated_limits(curve: Curve, level: object) -> tuple[float, float]:
