@@ -69,7 +69,8 @@ def table(
         (IRR), hazard ratios (HR), or ratios of means.
     ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
         Method of the degrees of freedom of p-values of linear models; by default that of the
-        models. Tests of generalized models are normal.
+        models. Tests of generalized models are normal, with sampling weights by the number of
+        clusters.
     digits : int, optional
         Significant digits of the smallest standard error in a row, 3 by default, and one less than
         those of the smallest standard deviation; all numbers of the row have as many decimals. With

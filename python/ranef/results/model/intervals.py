@@ -71,10 +71,11 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
             standard deviations and correlations are not changed.
         ddf : {"none", "satterthwaite", "kenward-roger", "between-within", "residual"}, optional
             For Wald intervals of linear models: normal quantiles (the default, as in lme4), or
-            those of t with these degrees of freedom (and Kenward and Roger's standard errors).
+            those of t with these degrees of freedom (and Kenward and Roger's standard errors). With
+            sampling weights the default is t by the number of clusters less one, ``"clusters"``.
         cov, cluster : optional
-            For Wald intervals: a cluster-robust covariance, as in ``cov_params``, of a linear model
-            with quantiles of t by its own degrees of freedom.
+            For Wald intervals: a cluster-robust covariance, as in ``cov_params``, with quantiles of
+            t by its own degrees of freedom, of generalized models the number of clusters less one.
         n : int
             For the bootstrap: number of replicates.
         rng : int, numpy.random.Generator or None
