@@ -36,9 +36,9 @@ def checked_ddf(ddf: object, default: Ddf = "satterthwaite") -> Ddf:
 
 def wald_ddf(ddf: object, choices: Sequence[Ddf]) -> Ddf:
     """Check ``ddf`` of Wald tests, whose choices are ``"none"`` and, where they rest on clusters,
-    ``"clusters"`` before it, the default.
+    ``"clusters"``.
     """
-    found = checked_ddf(ddf, choices[0])
+    found = checked_ddf(ddf)
     if found in choices:
         return found
     if found == "clusters":

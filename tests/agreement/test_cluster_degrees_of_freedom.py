@@ -146,6 +146,15 @@ def test_normal_tests_on_request(m: Any) -> None:
         m.summary(ddf="kenward-roger")
 
 
+def test_a_fit_that_asks_for_normal_tests() -> None:
+    one = lmer("y ~ x + (1 | g)", FEW, sampling_weights=BOTH, ddf="none")
+    two = lmer("y ~ x + (1 | g)", FEW, sampling_weights=BOTH)
+    assert (one.ddf, two.ddf) == ("none", "clusters")
+    np.testing.assert_array_equal(one.conf_int(), two.conf_int(ddf="none"))
+    assert "z value" in str(one.summary())
+    assert one.tidy("fixed", ddf="clusters")["p_value"].tolist() == two.pvalues.tolist()
+
+
 def test_thresholds_and_zeros() -> None:
     for fit, name, term in (("clmm", "thresholds", "l|m"), ("zi", "zi", "x")):
         m = FITS[fit]()

@@ -62,7 +62,7 @@ class TestsChapter(FittedModel):
     def _method(self, ddf: Any, default: Ddf, tests: FixedEffectTests) -> Ddf:
         fit: Any = self._fit
         if fit.asymptotic_tests:
-            return wald_ddf(ddf, tests.ddf_choices)
+            return wald_ddf(self._own_ddf(tests) if ddf is None else ddf, tests.ddf_choices)
         return available_ddf(checked_ddf(ddf, default), fit.ddf_choices, fit.tested_as)
 
     def _fixed_test(self, test: Any) -> str:
@@ -88,7 +88,14 @@ class TestsChapter(FittedModel):
         ``lmer``; ``"clusters"``, the number of clusters less one, with sampling weights; ``"none"``
         where tests are normal.
         """
-        return self._tests.ddf_choices[0] if self._fit.asymptotic_tests else self._request.ddf
+        return self._own_ddf(self._tests)
+
+    def _own_ddf(self, tests: FixedEffectTests) -> Ddf:
+        """What the fit was asked for, where these tests can have it."""
+        asked: Ddf | None = getattr(self._request, "ddf", None)
+        if not self._fit.asymptotic_tests and asked is not None:
+            return asked
+        return "none" if asked == "none" else tests.ddf_choices[0]
 
     @cached_property
     def df(self) -> "pd.Series[float]":
