@@ -121,7 +121,8 @@ def main() -> None:
         f"# Coverage of intervals and size of tests\n\n{options.simulations} responses for each number of groups from "
         f"`{FORMULA}`, five rows a group, both effects zero, standard deviations of intercepts {SDS[0]} and slopes "
         f"{SDS[1]}, correlation {CORRELATION}, residual {SIGMA}; profiles and bootstraps ({BOOTSTRAPS} replicates "
-        f"each) for the first fifth. Behind ± one standard error. Seed {options.seed}; `python -m benchmarks.coverage` "
+        f"each) for the first fifth. Behind ± one standard error. Seed {options.seed}; "
+        "`python -m benchmarks.coverage` "
         "makes this again.\n\n" + tables(found)
     )
     print(text, f"\n{time.perf_counter() - started:.0f} s")

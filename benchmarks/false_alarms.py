@@ -215,7 +215,8 @@ def main() -> None:
         powers = power(options.power)
     text = (
         f"# False alarms of m.check()\n\n{options.responses} responses from each of {options.designs} random designs "
-        "of correct models; behind ± one standard error. `python -m benchmarks.false_alarms` makes this again. A check "
+        "of correct models; behind ± one standard error. `python -m benchmarks.false_alarms` makes this again. "
+        "A check "
         f"took {np.median(seconds):.2f} s of one processor at the median and {np.quantile(seconds, 0.95):.2f} s at the "
         f"95th percentile.\n\n{alarm_table(found)}\n\n# Power for a missing square\n\nShare of {options.power} "
         "responses in which a bend is called (p < 0.01), by the share of the square in the variance that the model "

@@ -6,7 +6,9 @@ from typing import Any, Literal, Self, cast, get_args
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.known_arguments import known_arguments
 
-Ddf = Literal["satterthwaite", "kenward-roger", "kenward-roger-linear", "between-within", "residual", "none"]
+Ddf = Literal[
+    "satterthwaite", "kenward-roger", "kenward-roger-linear", "between-within", "residual", "clusters", "none"
+]
 """Methods of the degrees of freedom of tests of fixed effects."""
 
 #: Names in small letters that other programs have for them: lmerTest, emmeans, SAS, Stata.
@@ -32,20 +34,38 @@ def checked_ddf(ddf: object, default: Ddf = "satterthwaite") -> Ddf:
     return cast(Ddf, known)
 
 
-def normal_ddf(ddf: object) -> Ddf:
-    """Check ``ddf`` of a model whose tests are normal: it can be None or ``"none"`` only."""
-    if checked_ddf(ddf, "none") != "none":
+def wald_ddf(ddf: object, choices: Sequence[Ddf]) -> Ddf:
+    """Check ``ddf`` of Wald tests, whose choices are ``"none"`` and, where they rest on clusters,
+    ``"clusters"``.
+    """
+    found = checked_ddf(ddf)
+    if found in choices:
+        return found
+    if found == "clusters":
         raise OptionError(
-            f"ddf={ddf!r} is for linear models: tests of generalized models are normal and have no degrees of freedom. "
-            "Leave ddf out."
+            "ddf='clusters' is for standard errors by the scores of clusters: of sampling_weights= or a robust cov=. "
+            "These tests are normal; leave ddf out."
         )
-    return "none"
+    if len(choices) > 1:
+        raise OptionError(
+            f"ddf={ddf!r} is for linear models: these tests have the number of clusters less one, ddf='clusters', or "
+            "are normal, ddf='none'. Leave ddf out."
+        )
+    raise OptionError(
+        f"ddf={ddf!r} is for linear models: tests of generalized models are normal and have no degrees of freedom. "
+        "Leave ddf out."
+    )
 
 
 def available_ddf(ddf: Ddf, choices: Sequence[Ddf], model: str) -> Ddf:
     """See that a model has a method of degrees of freedom."""
     if ddf in choices:
         return ddf
+    if ddf == "clusters":
+        raise OptionError(
+            "ddf='clusters' is for sampling_weights= and for robust covariances of generalized models; a linear model "
+            "with cov= takes ddf='satterthwaite', which here are the degrees of freedom of the sandwich."
+        )
     raise OptionError(
         f"ddf={ddf!r} is not for a {model}, which has {', '.join(map(repr, choices))}."
         + (" mmrm() has it." if ddf == "kenward-roger-linear" else "")

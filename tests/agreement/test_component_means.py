@@ -37,7 +37,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
 
 @pytest.fixture(scope="module")
 def models() -> dict[str, Any]:
-    return {name: glmer(formula, DATA, **options) for name, (formula, options) in CALLS.items()}  # type: ignore[arg-type]
+    calls: dict[str, tuple[str, dict[str, Any]]] = CALLS
+    return {name: glmer(formula, DATA, **options) for name, (formula, options) in calls.items()}
 
 
 def close(frame: pd.DataFrame, stored: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
+from scipy.stats import poisson
 
 from ranef import DataError, DesignError, OptionError, clmm, glmer
 
@@ -193,6 +194,38 @@ def test_the_pseudo_likelihood_and_its_sandwich() -> None:
     errors = np.sqrt(np.diag(inverse @ middle @ inverse))
     m = clmm("y ~ x + (1 | g)", strata, sampling_weights=BOTH, n_quad=25, strata="s")
     assert m.bse["x"] == pytest.approx(errors[3], rel=1e-4)
+
+
+def dense_zeros(d: pd.DataFrame, p: np.ndarray) -> np.ndarray:
+    """The same of count ~ z + (1 | g) with zi_formula="~ z", of a Poisson with extra zeros."""
+    t = np.linspace(-9, 9, 601)
+    w = np.exp(-0.5 * t**2) * (t[1] - t[0])
+    y, z = d["count"].to_numpy()[:, None], d.z.to_numpy()[:, None]
+    mean, zero = np.exp(p[0] + p[1] * z + p[4] * t), expit(p[2] + p[3] * z)
+    log = np.log((1 - zero) * poisson.pmf(y, mean) + zero * (y == 0))
+    out = []
+    for _, rows in d.reset_index(drop=True).groupby("g"):
+        out.append(rows.w2.iloc[0] * np.log(np.exp(rows.w1.to_numpy() @ log[rows.index]) @ w / np.sqrt(2 * np.pi)))
+    return np.array(out)
+
+
+def test_variables_of_clusters_in_both_parts() -> None:
+    """Within a cluster such a variable is a combination of the intercept, or zero."""
+    d = DATA.assign(z=(DATA.g % 3 == 0).astype(float))
+    m = glmer("count ~ z + (1 | g)", d, family="poisson", zi_formula="~ z", sampling_weights=BOTH, n_quad=25)
+    at = np.array([*m.fixef, *m.component("zi").fixef, *m.theta])
+    assert m.objective == pytest.approx(-2 * dense_zeros(d, at).sum(), abs=1e-7)
+    k, step = len(at), 1e-4
+    moved = [np.eye(k)[j] * step for j in range(k)]
+
+    def slope(p: np.ndarray) -> np.ndarray:
+        return np.array([(dense_zeros(d, p + h) - dense_zeros(d, p - h)) / (2 * step) for h in moved]).T
+
+    scores = slope(at)
+    hessian = np.array([(slope(at + h).sum(axis=0) - slope(at - h).sum(axis=0)) / (2 * step) for h in moved])
+    inverse = np.linalg.inv(-hessian)
+    errors = np.sqrt(np.diag(inverse @ (24 / 23 * scores.T @ scores) @ inverse))
+    np.testing.assert_allclose([*m.bse, *m.component("zi").bse], errors[:4], rtol=1e-4)
 
 
 def test_scalings_and_what_is_refused() -> None:

@@ -266,3 +266,15 @@ def test_offsets_of_generalized_models():
     assert found["estimate"][0] == pytest.approx(2.0 * np.exp(m.fixef.iloc[0]), rel=1e-8)
     with pytest.raises(OptionError, match="'response' or 'link'"):
         adapt(m, type="mean")
+
+
+def test_sampling_weights_have_t_tests_by_clusters():
+    d = pd.DataFrame({"g": np.repeat(np.arange(8), 6), "x": np.tile([0.0, 1.0, 2.0], 16)})
+    rng = np.random.default_rng(2)
+    d["y"] = 1 + 0.4 * d["x"] + rng.normal(size=8)[d["g"]] + rng.normal(size=48)
+    d["w"] = rng.uniform(1, 3, 48)
+    m = lmer("y ~ x + (1 | g)", d, sampling_weights={"rows": "w"})
+    found = hypotheses(adapt(m), hypothesis="x = 0")
+    t = m.fixef["x"] / m.bse["x"]
+    assert found["p_value"].item() == pytest.approx(2 * stats.t.sf(abs(t), 7), rel=1e-7)
+    assert found["conf_low"].item() == pytest.approx(m.conf_int().loc["x", "lower"], rel=1e-7)

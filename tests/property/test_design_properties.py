@@ -44,7 +44,8 @@ def frame(seed: int, n: int = 60) -> pd.DataFrame:
 def test_new_labels_change_names_only(formula: str, seed: int, data: Any) -> None:
     """Codes and columns depend on the order of the levels, not on what they are called."""
     before = frame(seed)
-    labels = st.lists(st.text(string.printable + "äß日本", min_size=1, max_size=6), min_size=5, max_size=5, unique=True)
+    texts = st.text(string.printable + "äß日本", min_size=1, max_size=6)
+    labels = st.lists(texts, min_size=5, max_size=5, unique=True)
     renamed = before.copy()
     for name in "fhg":
         renamed[name] = before[name].cat.rename_categories(data.draw(labels)[: len(before[name].cat.categories)])

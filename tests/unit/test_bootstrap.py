@@ -68,8 +68,9 @@ def test_a_generator_gives_the_seed(sleep: LinearMixedModel) -> None:
 
 
 def test_replicates_of_a_statistic_do_not_depend_on_their_number(pastes: LinearMixedModel) -> None:
-    for type in ("parametric", "residual", "cases"):
-        few, many = (pastes.bootstrap(n, type=type, rng=2, statistic=lambda m: m.sigma) for n in (3, 5))  # type: ignore[arg-type]
+    types: tuple[Any, ...] = ("parametric", "residual", "cases")
+    for type in types:
+        few, many = (pastes.bootstrap(n, type=type, rng=2, statistic=lambda m: m.sigma) for n in (3, 5))
         assert np.array_equal(few.values, many.values[:3])
 
 

@@ -1,13 +1,9 @@
 """The command line: what it prints, where, and with which exit code."""
 
-import contextlib
 import gzip
 import io
 import json
-import os
 import re
-import signal
-import subprocess
 import sys
 
 import pytest
@@ -188,76 +184,12 @@ def test_bad_input_ends_with_two_and_a_message(run, arguments, message):
     assert "Traceback" not in result.stderr
 
 
-def on_a_terminal(arguments, columns=100):
-    """Run the command with standard output on a pseudo-terminal.
-
-    Return what a reader sees, and the exit code.
-    """
-    pty = pytest.importorskip("pty", reason="pseudo-terminals are of Unix")
-    script = "import sys; from ranef.cli import main; sys.argv = ['ranef', *sys.argv[1:]]; main()"
-    master, slave = pty.openpty()
-    environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
-    environment |= {"COLUMNS": str(columns), "TERM": "xterm-256color"}
-    command = [sys.executable, "-c", script, *arguments]
-    with subprocess.Popen(command, stdout=slave, stderr=subprocess.PIPE, env=environment) as process:
-        os.close(slave)
-        seen = b""
-        while True:
-            try:
-                piece = os.read(master, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not piece:
-                break
-            seen += piece
-        code = process.wait()
-    os.close(master)
-    return seen.decode().replace("\r\n", "\n"), code
-
-
-def test_a_terminal_gets_tables():
-    shown, code = on_a_terminal(["fit", FORMULA, "sleepstudy"])
-    assert code == 0
-    assert "\x1b[1m" in shown  # bold titles
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
-    lines = [re.sub(r"\s+", " ", line).strip() for line in plain.splitlines()]
-    for line in (
-        "Formula Reaction ~ Days + (Days | Subject)",
-        "Random effects",
-        "Subject (Intercept) 612.09 24.740",
-        "Days 10.467 1.546 17.000 6.771 3.26e-06 ***",
-        "Days -0.138",
-    ):
-        assert any(line in seen for seen in lines), plain
-    assert max(map(len, plain.splitlines())) <= 100
-
-
-def test_a_narrow_terminal_gets_the_text():
-    shown, code = on_a_terminal(["fit", FORMULA, "sleepstudy", "--ddf", "none"], columns=40)
-    assert code == 0
-    assert "Days          10.467      1.546   6.771" in shown.splitlines()
-    assert "\x1b" not in shown
-
-
-def test_a_terminal_gets_plain_json():
-    shown, code = on_a_terminal(["fit", FORMULA, "sleepstudy", "--json"])
-    assert code == 0
-    assert json.loads(shown)["nobs"] == 180
-
-
 def test_missing_extra_is_named(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "typer", None)
     with pytest.raises(SystemExit) as ending:
         main()
     assert ending.value.code == 2
     assert "pip install 'ranef[cli]'" in capsys.readouterr().err
-
-
-def test_a_terminal_colours_the_verdict():
-    shown, _ = on_a_terminal(["fit", FORMULA, "sleepstudy"])
-    assert "\x1b[32mconverged" in shown
-    shown, _ = on_a_terminal(["fit", "Yield ~ 1 + (1 | Batch)", "Dyestuff2"])
-    assert "\x1b[33mboundary" in shown
 
 
 def test_report(run, tmp_path):
@@ -334,11 +266,6 @@ def test_data_from_standard_input(run, monkeypatch):
     result = run("fit", FORMULA, "-")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "standard input is empty" in result.stderr
-
-
-def test_the_package_is_the_command():
-    done = subprocess.run([sys.executable, "-m", "ranef", "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout == f"ranef {ranef.__version__}\n"
 
 
 def test_an_address_is_no_file(run):
@@ -464,47 +391,3 @@ def test_help_has_examples(run):
     for command in ("fit", "anova", "report", "power", "explain", "translate", "datasets"):
         shown = run(command, "--help").stdout
         assert f"  ranef {command} " in shown or f"    ranef {command}" in shown
-
-
-SCRIPT = "import sys; from ranef.cli import main; sys.argv = ['ranef', *sys.argv[1:]]; main()"
-
-
-@pytest.mark.parametrize("arguments", [("datasets",), ("fit", FORMULA, "sleepstudy", "--json"), ("--help",)])
-def test_output_that_nobody_reads(arguments):
-    pytest.importorskip("pty", reason="pipes that break are of Unix")
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert process.stderr.read() == b""
-    assert process.returncode == 141
-
-
-def test_interrupted_simulations():
-    pytest.importorskip("pty", reason="signals are of Unix")
-    command = [sys.executable, "-c", SCRIPT, "power", FORMULA, "sleepstudy", "Days", "--n", "1000000"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=6)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert b"Traceback" not in said
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(shell):
-    environment = {
-        **os.environ,
-        "_RANEF_COMPLETE": f"complete_{shell}",
-        "COMP_WORDS": "ranef fit y sle",
-        "COMP_CWORD": "3",
-        "_TYPER_COMPLETE_ARGS": "ranef fit y sle",
-        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
-        "_TYPER_COMPLETE_WORD_TO_COMPLETE": "sle",
-    }
-    shown = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False)
-    assert "sleepstudy" in shown.stdout
-    assert shown.stderr == ""

@@ -423,3 +423,27 @@ def test_picture_of_probabilities(m: Any) -> None:
     assert np.allclose(ax.data.groupby("bar")["estimate"].sum(), 1.0)
     assert ax.data["bottom"].min() == 0.0
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["5", "4", "3", "2", "1"]
+
+
+def test_robust_marginal_means() -> None:
+    """The delta method with the sandwich of all coefficients: that of a difference is the robust
+    standard error of the coefficient, and that of a probability follows from thresholds too.
+    """
+    m = clmm("rating ~ temp + contact + (1 | judge)", load_dataset("wine"))
+    robust: dict[str, Any] = {"cov": "CR1", "cluster": "judge"}
+    se = np.sqrt(np.diagonal(m.cov_params(**robust)))
+    pair = m.emmeans("temp", **robust).contrast("pairwise").to_frame().iloc[0]
+    assert pair["std_error"] == pytest.approx(se[0], rel=1e-6)
+    assert pair["df"] == 8
+    # the probability of the first category where temp and contact are at their references
+    from ranef.inference.cluster_robust.tests import robust_tests
+
+    joint = robust_tests(m._fit, m._request.data, "CR1", "judge").robust.joint[1:, 1:]
+    first = m.component("thresholds").fixef.iloc[0]
+    density = np.exp(-first) / (1 + np.exp(-first)) ** 2
+    at = {"contact": ["no"], "temp": ["cold"]}
+    found = m.emmeans("temp", mode="prob", at=at, **robust).to_frame().iloc[0]
+    assert found["estimate"] == pytest.approx(1 / (1 + np.exp(-first)), rel=1e-9)
+    assert found["std_error"] == pytest.approx(density * np.sqrt(joint[2, 2]), rel=1e-6)
+    notes = m.test("temp[T.warm]", **robust).attrs["notes"]
+    assert "standard errors of other parts (threshold coefficients) are those of the model." in notes

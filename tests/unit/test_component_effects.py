@@ -82,3 +82,11 @@ def test_hurdle_gamma_has_the_log_link_as_in_brms():
     assert parse_family("hurdle_gamma(inverse)").link == "inverse"
     m = glmer("cost ~ x + (1 | g)", DATA, family="hurdle_gamma")
     assert m.component("zi").fixef.index.tolist() == ["(Intercept)"]
+
+
+def test_what_is_of_the_first_component_is_refused_of_others() -> None:
+    m = glmer("y ~ x + (1 | g)", DATA, family="poisson", zi_formula="~ x")
+    with pytest.raises(OptionError, match="cov= is for means of the first linear predictor"):
+        m.emtrends("~ 1", "x", component="zi", cov="CR1", cluster="g")
+    with pytest.raises(OptionError, match="cov is for the fixed effects of the first component"):
+        m.conf_int(component="zi", cov="CR1", cluster="g")

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from ranef import clmm, glmer
-from ranef.estimates.delta_method import predictor_changes, variance_given_parameters
+from ranef.estimates.delta_method import parameter_covariance, predictor_changes, variance_given_parameters
 from ranef.estimates.included_effects import conditioned_effects
 from ranef.estimates.prediction_rows import own_rows
 
@@ -72,7 +72,7 @@ def test_effects_of_mean_and_zeros_are_correlated_given_the_data(shared: Any) ->
 def test_predictors_change_as_they_do_with_other_parameters(shared: Any) -> None:
     fit = shared._fit
     rows, masks = rows_of(shared)
-    changes = predictor_changes(fit, rows, masks)
+    changes = predictor_changes(fit, parameter_covariance(fit), rows, masks)
     h = 1e-4
     for k in range(len(fit.whole_theta) + len(fit.whole_beta)):
         etas = []

@@ -1,6 +1,7 @@
 """Hurdle models whose parts share nothing: each part by itself is the same fit."""
 
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from ranef import glmer
+from ranef.errors import MemoryLimitError
 from ranef.fit.components import fit as component_fit
 
 
@@ -87,3 +89,19 @@ def test_parts_that_share_random_effects_are_one_fit(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(component_fit, "fitted_apart", noted)
     glmer("count ~ x + (1 |p| g)", frame(), family="truncated_poisson", zi_formula="~ 1 + (1 |p| g)")
     assert seen == [None]
+
+
+def test_only_modes_that_are_not_found_lead_to_a_joint_search() -> None:
+    class System:
+        def __init__(self, problem: ValueError):
+            self.problem = problem
+
+        def solution(self, *_: Any, **__: Any) -> Any:
+            raise self.problem
+
+    apart: Any = SimpleNamespace(theta=np.ones(1), beta=np.ones(1))
+    lost: Any = System(ValueError("the modes of the random effects cannot be found at these parameters"))
+    assert component_fit._at_estimates(lost, apart, (1, "observed"), 1) is None
+    large: Any = System(MemoryLimitError("the model does not fit into memory"))
+    with pytest.raises(MemoryLimitError):
+        component_fit._at_estimates(large, apart, (1, "observed"), 1)

@@ -42,8 +42,21 @@ def test_a_variance_beside_those_that_contain_it(fitted: Any, call: dict[str, An
     np.testing.assert_allclose(flat.component(other).bse, plain.component(other).bse, rtol=1e-4)
 
 
-def test_predictions_take_what_is_not_determined_as_known() -> None:
-    d, call = data(), {"family": "poisson", "zi_formula": "~ 1"}
-    flat, plain = (glmer(f"y ~ x + f + ({term})", d, **call).predict(se=True) for term in ("f || g", "0 + f | g"))
-    np.testing.assert_allclose(flat.fit, plain.fit, rtol=1e-5)
-    np.testing.assert_allclose(flat.se, plain.se, rtol=0.15)
+@pytest.mark.parametrize("zeros", [{"zi_formula": "~ 1"}, {}], ids=["zeros", "one predictor"])
+def test_predictions_have_the_errors_of_what_is_determined(zeros: dict[str, Any]) -> None:
+    flat, plain = (
+        glmer(f"y ~ x + f + ({term})", data(), family="poisson", **zeros) for term in ("f || g", "0 + f | g")
+    )
+    np.testing.assert_allclose(flat.bse, plain.bse, rtol=1e-4)
+    for how in ({}, {"type": "response"}, {"re": "population"}):
+        one, two = (m.predict(se=True, **how) for m in (flat, plain))
+        np.testing.assert_allclose(one.fit, two.fit, rtol=1e-5)
+        np.testing.assert_allclose(one.se, two.se, rtol=1e-4)
+
+
+def test_classes_have_the_errors_of_what_is_determined() -> None:
+    """Also where probabilities are averaged over random effects."""
+    flat, plain = (clmm(f"c ~ x + f + ({term})", data(), scale="~ x") for term in ("f || g", "0 + f | g"))
+    for re in ("conditional", "marginal"):
+        one, two = (m.predict(type="prob", re=re, se=True) for m in (flat, plain))
+        np.testing.assert_allclose(one.se, two.se, rtol=1e-3)

@@ -105,8 +105,6 @@ def test_what_such_a_model_answers(tmp_path: Any) -> None:
     boot = m.bootstrap(3, rng=1)
     assert boot.to_frame()["value"].notna().all()
     assert m.conf_int().notna().to_numpy().all()
-    with pytest.raises(OptionError, match="vary alike"):
-        m.conf_int("profile")
     drawn = m.simulate(300, rng=1).to_numpy()
     early, late = drawn[0].std(), m._fit.observation_variance()[0] ** 0.5
     assert early == pytest.approx(math.hypot(late, m.varcorr["Tree"].sd[0] * 0.14), rel=0.2)

@@ -246,7 +246,8 @@ def test_a_dispersion_that_cannot_be(family: str, arguments: dict[str, float], s
 
 
 def test_the_dispersion_of_a_linear_model_is_sigma(sleep: LinearMixedModel) -> None:
-    one, two = (power(sleep, "Days", 20, test="lrt", rng=2, **{name: 40.0}) for name in ("sigma", "dispersion"))  # type: ignore[arg-type]
+    stated: tuple[dict[str, Any], ...] = ({"sigma": 40.0}, {"dispersion": 40.0})
+    one, two = (power(sleep, "Days", 20, test="lrt", rng=2, **given) for given in stated)
     assert np.array_equal(one.p_values, two.p_values)
 
 
@@ -272,7 +273,8 @@ def test_power_of_a_mean_slope_with_another_variance() -> None:
     for sd, test in ((4.0, "satterthwaite"), (9.0, "kenward-roger")):
         shift = 5.0 / np.sqrt((sd**2 + m.sigma**2 / 82.5) / 18)
         want = float(nct.sf(cut, 17, shift) + nct.cdf(-cut, 17, shift))
-        made = power(m, "Days", 3000, fixef={"Days": 5.0}, varcorr={"Subject": {"Days": sd}}, rng=1, test=test)  # type: ignore[arg-type]
+        stated: Any = {"fixef": {"Days": 5.0}, "varcorr": {"Subject": {"Days": sd}}, "test": test}
+        made = power(m, "Days", 3000, rng=1, **stated)
         assert abs(made.power - want) < 3 * np.sqrt(want * (1 - want) / 3000)
 
 
@@ -290,7 +292,8 @@ def test_power_without_a_fit_is_the_exact_one() -> None:
     want = between_groups(24, 4, 1.0, 1.0, 1.0)
     assert 0.4 < want < 0.8
     for test in ("satterthwaite", "kenward-roger"):
-        made = power("~ arm + (1 | g)", "arm", 4000, data=planned_rows(24, 4), rng=1, test=test, **STATED)  # type: ignore[arg-type]
+        stated: Any = {**STATED, "test": test}
+        made = power("~ arm + (1 | g)", "arm", 4000, data=planned_rows(24, 4), rng=1, **stated)
         assert abs(made.power - want) < 3 * np.sqrt(want * (1 - want) / 4000)
     assert (made.nobs, made.n_groups) == (96, {"g": 24})
 

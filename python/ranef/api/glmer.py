@@ -125,7 +125,8 @@ def glmer(
     sampling_weights : dict, optional
         Columns (or arrays) of the sampling weights of ``"rows"`` and of the levels of grouping
         factors, as ``{"rows": "w1", "school": "w2"}``: how often a row counts within its school and
-        the school itself. Factors must be nested; standard errors are robust.
+        the school itself. Factors must be nested; standard errors are robust, and tests have the
+        number of outermost clusters less one as degrees of freedom.
     weight_scaling : {"none", "size", "effective", "gk"}
         Scaling of weights within what they lie in: sums as many as rows; the effective number; or
         rows 1 and clusters their mean (two levels; Graubard and Korn).

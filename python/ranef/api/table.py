@@ -69,7 +69,8 @@ def table(
         (IRR), hazard ratios (HR), or ratios of means.
     ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
         Method of the degrees of freedom of p-values of linear models; by default that of the
-        models. Tests of generalized models are normal.
+        models. Tests of generalized models are normal, with sampling weights by the number of
+        clusters.
     digits : int, optional
         Significant digits of the smallest standard error in a row, 3 by default, and one less than
         those of the smallest standard deviation; all numbers of the row have as many decimals. With
@@ -116,7 +117,7 @@ def table(
     slopes: Reaction ~ Days + (Days | Subject)
     Standard errors in brackets.
     """
-    from ranef.presentation.apa_table import ApaTable, apa_title, tested_by
+    from ranef.presentation.apa_table import ApaTable, apa_title
     from ranef.presentation.column_rows import names_of, with_common_groups
     from ranef.presentation.model_column import STATISTICS, column_of
     from ranef.presentation.regression_table import BELOW, STARS, RegressionTable
@@ -156,12 +157,13 @@ def table(
     for m, name in zip(models, named_models(names, models), strict=True):
         # a table may show models of which some have no degrees of freedom: these keep their normal
         # tests
-        normal = m._fit.asymptotic_tests
-        method = "none" if normal else checked_ddf(ddf, m.ddf)
-        shown = tested_by(normal, method) if apa else method if tested else None
-        column = column_of(
-            m._fit, m._tests, name, level, shown, interval_ddf=method if apa else "none", exponentiate=exponentiate
-        )
+        asymptotic, method = m._fit.asymptotic_tests, checked_ddf(ddf, m.ddf)
+        if asymptotic and method not in m._tests.ddf_choices:
+            method = m.ddf
+        # as conf_int has them
+        limits = method if apa or asymptotic else "none"
+        shown = None if apa and m._tests.reference(method) == "untested" else method if apa or tested else None
+        column = column_of(m._fit, m._tests, name, level, shown, interval_ddf=limits, exponentiate=exponentiate)
         columns.append(column)
     columns = with_common_groups(columns)
     texts = checked_labels(labels, names_of(columns))

@@ -294,7 +294,8 @@ def _same(one: Column, other: Column) -> bool:
     if len(one) != len(other):
         return False
     if one.codes is not None and other.codes is not None:
-        return np.array_equal(one.codes, other.codes) and np.array_equal(one.levels, other.levels)  # type: ignore[arg-type]
+        same = np.array_equal(one.levels, other.levels)  # type: ignore[arg-type]
+        return same and np.array_equal(one.codes, other.codes)
     if one.values is None or other.values is None:
         return False
     return np.array_equal(one.values, other.values, equal_nan=one.kind != "boolean")

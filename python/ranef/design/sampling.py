@@ -52,6 +52,14 @@ class SamplingWeights:
     scaling: str
 
     @property
+    def cluster_df(self) -> float | None:
+        """Independent clusters less one, with strata less one in each; None without clusters."""
+        if self.top is None:
+            return None
+        strata = 1 if self.strata is None else len(np.unique(self.strata))
+        return float(len(self.levels[self.top]) - strata)
+
+    @property
     def weighs_levels(self) -> bool:
         """Whether levels have weights other than one."""
         return any(bool(np.any(w != 1.0)) for w in self.levels.values())

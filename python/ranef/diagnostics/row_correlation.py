@@ -5,6 +5,7 @@ Residuals of responses drawn at the estimated covariance parameters are those of
 fixed and random effects, so that the ranges account for what these take out of the residuals.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,7 +153,9 @@ def semivariogram(rows: ResidualRows, at: NormalizedRows) -> LeftCorrelation | N
     return _among_draws(middle, counts[used], values, at)
 
 
-def _among_draws(where: Floats, counts: NDArray[np.int64], values, at: NormalizedRows) -> LeftCorrelation | None:  # type: ignore[no-untyped-def]
+def _among_draws(
+    where: Floats, counts: NDArray[np.int64], values: Callable[[Floats], Floats], at: NormalizedRows
+) -> LeftCorrelation | None:
     """Values with the ranges of drawn ones."""
     if not len(where):
         return None

@@ -294,18 +294,21 @@ class _Law:
             up, down = (tuple(step if i == c else 0.0 for i in range(2)) for step in (h, -h))
             difference = transform(self.probabilities(shifts=up)) - transform(self.probabilities(shifts=down))
             slopes.append(difference / (2 * h))
-        changes = predictor_changes(self.fit, self.rows, self.masks)
-        variance = variance_of_parameters(self.fit, changes, slopes, self._direct(transform, slopes[0].shape))
+        covariance = parameter_covariance(self.fit)
+        changes = predictor_changes(self.fit, covariance, self.rows, self.masks)
+        direct = self._direct(covariance, transform, slopes[0].shape)
+        variance = variance_of_parameters(covariance, changes, slopes, direct)
         for j in range(variance.shape[1]):
             own = [slope[:, j] for slope in slopes]
             variance[:, j] += variance_given_parameters(self.fit, self.rows, self.masks, own, self.average_unseen)
         return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
-    def _direct(self, transform: Callable[[Floats], Floats], shape: tuple[int, ...]) -> Floats:
+    def _direct(
+        self, covariance: Floats | None, transform: Callable[[Floats], Floats], shape: tuple[int, ...]
+    ) -> Floats:
         """Derivatives (k, n, m) in parameters that are not those of a linear predictor: thresholds,
         nominal effects, and covariance parameters of what is averaged over.
         """
-        covariance = parameter_covariance(self.fit)
         out = np.zeros((len(self.estimates), *shape))
         if covariance is None:
             return out

@@ -117,12 +117,13 @@ def predicted_components(
     error = lower = upper = None
     if with_errors or interval is not None:
         listed = [rows[p.key] for p in fit.predictors], [chosen[p.key] for p in fit.predictors]
-        changes = predictor_changes(fit, *listed)
-        error = np.sqrt(_variance(fit, listed, changes, etas, value))
+        between = parameter_covariance(fit)
+        changes = predictor_changes(fit, between, *listed)
+        error = np.sqrt(_variance(fit, listed, between, changes, etas, value))
         if interval == "confidence":
             lower, upper = _confidence(values, normal_multiplier(level) * error, _range(fit, type))
         elif interval == "prediction":
-            lower, upper = _prediction(fit, rows, chosen, changes, etas, weights, level)
+            lower, upper = _prediction(fit, rows, chosen, between, changes, etas, weights, level)
 
     def finish(a: Floats | None) -> Floats | None:
         if a is None:
@@ -171,6 +172,7 @@ def _function(fit: ComponentsFit, type: str, weights: Floats) -> Callable[[dict[
 def _variance(
     fit: ComponentsFit,
     listed: tuple[list[Rows], list[tuple[Mask, ...]]],
+    between: Floats | None,
     changes: list[Floats],
     etas: dict[str, Floats],
     value: Callable[[dict[str, Floats]], Floats],
@@ -181,7 +183,7 @@ def _variance(
         up, down = (value(etas | {p.key: etas[p.key] + h}) for h in (STEP, -STEP))
         slopes.append((up - down) / (2 * STEP))
     given = variance_given_parameters(fit, *listed, slopes, average_unseen=False)
-    return variance_of_parameters(fit, changes, [slope[:, np.newaxis] for slope in slopes])[:, 0] + given
+    return variance_of_parameters(between, changes, [slope[:, np.newaxis] for slope in slopes])[:, 0] + given
 
 
 def _range(fit: ComponentsFit, type: str) -> str:
@@ -214,6 +216,7 @@ def _prediction(
     fit: ComponentsFit,
     rows: dict[str, Rows],
     chosen: dict[str, tuple[NDArray[np.bool_], ...]],
+    between: Floats | None,
     changes: list[Floats],
     etas: dict[str, Floats],
     weights: Floats,
@@ -232,7 +235,6 @@ def _prediction(
         slopes = [np.full(m, float(c in of)) for c in range(len(predictors))]
         return variance_given_parameters(fit, *listed, slopes, average_unseen=False)
 
-    between = parameter_covariance(fit)
     for i, a in enumerate(numbers):
         for j, b in enumerate(numbers):
             own = given(a) if i == j else (given(a, b) - given(a) - given(b)) / 2

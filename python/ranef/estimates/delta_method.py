@@ -18,19 +18,24 @@ STEP = 1e-3
 
 
 def parameter_covariance(fit: Any) -> Floats | None:
-    """Covariance (k, k) of all parameters as the core has them, zero for what is held at a
-    boundary; None where it is not known.
+    """Covariance (k, k) of all parameters as the core has them, zero for what is held at a boundary
+    and along directions in which parameters cannot be told apart; None where it is not known.
     """
-    return None if fit.whole_vcov is None else np.nan_to_num(fit.whole_vcov)
+    found = fit.determined_covariance()
+    return None if found is None else np.nan_to_num(found)
 
 
-def predictor_changes(fit: Any, rows: Sequence[Rows], masks: Sequence[tuple[Mask, ...]]) -> list[Floats]:
+def predictor_changes(
+    fit: Any, covariance: Floats | None, rows: Sequence[Rows], masks: Sequence[tuple[Mask, ...]]
+) -> list[Floats]:
     """Derivatives (n, k) of every linear predictor in all parameters; the modes move along where
     they are part of it.
 
     Parameters
     ----------
     fit : SeveralPredictorsFit
+    covariance : (k, k) array or None
+        Of all parameters.
     rows : sequence of Rows
         Of every predictor.
     masks : sequence of tuple of Mask
@@ -43,7 +48,6 @@ def predictor_changes(fit: Any, rows: Sequence[Rows], masks: Sequence[tuple[Mask
         if p.held is None:
             change[:, m + place.start : m + place.stop] = own.x
         out.append(change)
-    covariance = parameter_covariance(fit)
     if covariance is None or not any(mask.any() for own in masks for mask in own):
         return out
     errors = np.sqrt(np.diagonal(covariance))
@@ -91,13 +95,14 @@ def variance_given_parameters(
 
 
 def variance_of_parameters(
-    fit: Any, changes: Sequence[Floats], slopes: Sequence[Floats], direct: Floats | None = None
+    covariance: Floats | None, changes: Sequence[Floats], slopes: Sequence[Floats], direct: Floats | None = None
 ) -> Floats:
     """Variance (n, m) of functions of the linear predictors by that of the parameters.
 
     Parameters
     ----------
-    fit : SeveralPredictorsFit
+    covariance : (k, k) array or None
+        Of all parameters.
     changes : sequence of (n, k) arrays
         Of every predictor, as `predictor_changes` gives them.
     slopes : sequence of (n, m) arrays
@@ -105,7 +110,6 @@ def variance_of_parameters(
     direct : (k, n, m) array, optional
         Those in the parameters where the predictors are held.
     """
-    covariance = parameter_covariance(fit)
     if covariance is None:
         return np.full_like(slopes[0], np.nan)
     out = np.empty_like(slopes[0])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.errors import DataError
+from ranef.errors import DataError, RanefError
 from ranef.fit.ending.convergence import Convergence, Ending
 from ranef.fit.ending.messages import not_finite
 from ranef.status import FitStatus
@@ -59,6 +59,8 @@ def carried_over(
     """
     try:
         solution = system.solution(core_theta(theta), reml, threads)
+    except RanefError:
+        raise
     except ValueError:
         raise DataError(not_finite(design)) from None
     if found.status is FitStatus.NON_FINITE or not math.isfinite(solution.objective):

@@ -19,6 +19,7 @@ from ranef.fit.equal_parts import divided, without_shared
 from ranef.fit.estimated_fields import estimates_of
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import TermOrder, order_terms
+from ranef.fit.parameter_covariance import determined_covariance
 from ranef.fit.part_questions import RESIDUAL_TYPES
 from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
@@ -408,7 +409,13 @@ def record_of(
     place = places_in_core(order, order.n_theta if hessian is None else len(hessian))
     extra = math.nan if solution.dispersion is None else float(solution.dispersion)
     value = math.nan if family.dispersion_name is None else extra
-    joint = placed(found.covariance, place)
+    joint, moved = determined_covariance(found)
+    if len(moved) and joint is not None and len(joint) > order.n_theta:
+        m, p = order.n_theta, len(solution.beta)
+        vcov = np.ascontiguousarray(joint[m : m + p, m : m + p])
+    else:  # as the core has it
+        joint = found.covariance
+    joint = placed(joint, place)
     how = likelihood.n_quad, likelihood.curvature
     log_prior, robust = beside_generalized(design, order, family, found, how, places)
     if robust is not None:

@@ -140,7 +140,8 @@ def family_outcome(
 
 def _binomial(y: Floats, weights: Floats | None, check: "_Check") -> Outcome:
     if y.ndim == 2:
-        check.refuse(y[:, 0] < 0, y[:, 0], "has a negative number of successes", "numbers of successes are 0, 1, 2, …")
+        numbers = "numbers of successes are 0, 1, 2, …"
+        check.refuse(y[:, 0] < 0, y[:, 0], "has a negative number of successes", numbers)
         check.refuse(
             y[:, 1] < 0,
             y[:, 1],

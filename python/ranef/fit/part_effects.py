@@ -1,7 +1,8 @@
 """Effects of the linear predictors beside the first, as all kinds of models report them."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -36,6 +37,8 @@ class PartEffects:
         Whether zero is a value that one would test.
     record : MixedFit or None
         The part as a record of its own, where it is a linear predictor.
+    df : float
+        Degrees of freedom of their tests, infinite of normal ones.
     """
 
     name: str
@@ -47,6 +50,7 @@ class PartEffects:
     predictor: Callable[[], Floats]
     tested: bool = True
     record: "MixedFit | None" = None
+    df: float = math.inf
 
     @classmethod
     def of(cls, own: "PredictorFit", heading: str, tested: bool) -> Self:
@@ -54,3 +58,7 @@ class PartEffects:
         return cls(
             own.key, heading, own.formula, own.x_names, own.beta, own.vcov_beta, own.linear_predictor, tested, own
         )
+
+    def in_model(self, fit: "MixedFit") -> Self:
+        """The same with the degrees of freedom that tests have in the whole model."""
+        return self if fit.cluster_df is None else replace(self, df=fit.cluster_df)

@@ -11,6 +11,7 @@ from ranef.fit.part_effects import PartEffects
 
 if TYPE_CHECKING:
     from ranef.design.record import Design, RandomTerm
+    from ranef.fit.nonlinear.profiled_scales import ScaleProfiles
     from ranef.fit.order import TermOrder, TermSpan
 
 Floats = NDArray[np.float64]
@@ -175,6 +176,17 @@ class PartQuestions:
         """Place of the logarithm of the spread of responses among the coefficients of the core;
         None where the spread is a parameter of its own.
         """
+        return None
+
+    @property
+    def structure_places(self) -> tuple[int, ...] | None:
+        """Places of the parameters of the rows' structure among the coefficients of the core, which
+        has logarithms of positive ones there; None where they come after all others.
+        """
+        return None
+
+    def scale_profiles(self) -> "ScaleProfiles | None":
+        """What profiles of variance functions of a curve need; None for all other models."""
         return None
 
     @property
@@ -347,6 +359,18 @@ class PartQuestions:
     @property
     def why_no_ratios(self) -> str | None:
         """Why exponentials of effects are no ratios, beyond what the link says."""
+        return None
+
+    @property
+    def cluster_df(self) -> float | None:
+        """Degrees of freedom of Wald tests whose covariance is that of the scores of clusters, as
+        with sampling weights; None of the model's own covariance.
+        """
+        return None if self.design.sampling is None else self.design.sampling.cluster_df
+
+    @property
+    def why_no_sandwich(self) -> str | None:
+        """Why there is no covariance that is robust to clusters; None where there may be one."""
         return None
 
     @property

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranef.fit.control import FitControl
 from ranef.fit.correlated.profile_in_chart import ChartProfile, profiled_in_chart
 from ranef.fit.iterative.profiles import profiled_by_probes
+from ranef.fit.nonlinear.row_scales import RowScales
 from ranef.fit.record import MixedFit
 from ranef.fit.refits.core import core_options, core_point, core_threads
 
@@ -83,6 +84,15 @@ def profiled(
         return Profiled(
             profiled_in_chart(chart, walk, structured, fit.core_theta, indices, (sigma, first), len(targets))
         )
+    if (scaled := fit.scale_profiles()) is not None:
+
+        def walk_scales(scales: RowScales, which: list[int], distance: float) -> "_core.Profile":
+            curve: Any = fit
+            model, point = curve.profiled_with(scales)
+            own = replace(options, curvature="observed")
+            return _core.profile(model, point, own, which, distance, *limits[1:])
+
+        return Profiled(scaled.profiled(indices, step, walk_scales))
     own = fit.profiled_model()
     if own is not None:  # what curvature the determinant has, such a model says itself
         options = replace(options, curvature="observed")

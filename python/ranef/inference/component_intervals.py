@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ranef.errors import OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.record import MixedFit
+from ranef.inference.distributions import t_multiplier
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,9 @@ def component_intervals(fit: MixedFit, component: str, method: str, level: float
     if method != "wald":
         raise OptionError("intervals of components are by method='wald' or 'profile'.")
     names, values, covariance = found
-    half = normal_multiplier(level) * np.sqrt(np.diagonal(covariance))
+    normal_multiplier(level)  # checks it
+    multiplier = t_multiplier(level, np.array(np.inf if fit.cluster_df is None else fit.cluster_df))
+    half = multiplier * np.sqrt(np.diagonal(covariance))
     index = pd.MultiIndex.from_tuples(names, names=["component", "name"])
     frame = pd.DataFrame({"lower": values - half, "upper": values + half}, index=index)
     if component == "all":

@@ -5,6 +5,7 @@ What a method needs is computed when first used.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,11 @@ from ranef.inference.satterthwaite import contradict, contrast_df, joint_df, par
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
+
+Reference = Literal["t", "z", "untested"]
+"""What statistics are held against: t and F with degrees of freedom; the normal distribution and
+the chi-square; nothing, where a linear model shows them alone.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,10 +76,18 @@ class FixedEffectTests:
     fit : MixedFit
     known : VarianceInformation, KenwardRoger or FixedBasis, optional
         What the method that will be used needs, where it is known already.
+    cluster_df : float, optional
+        Degrees of freedom of ``"clusters"``; by default those of the fit, where it has some.
     """
 
-    def __init__(self, fit: MixedFit, known: VarianceInformation | KenwardRoger | FixedBasis | None = None):
+    def __init__(
+        self,
+        fit: MixedFit,
+        known: VarianceInformation | KenwardRoger | FixedBasis | None = None,
+        cluster_df: float | None = None,
+    ):
         self.fit = fit
+        self.cluster_df = fit.cluster_df if cluster_df is None else cluster_df
         if isinstance(known, VarianceInformation):
             self.information = known
         elif isinstance(known, KenwardRoger):
@@ -114,6 +128,19 @@ class FixedEffectTests:
         return fixed_basis(self.fit)
 
     @property
+    def ddf_choices(self) -> tuple[Ddf, ...]:
+        """Methods of degrees of freedom that these tests can have, the default first."""
+        if self.fit.asymptotic_tests and self.cluster_df is not None:
+            return ("clusters", "none")
+        return self.fit.ddf_choices
+
+    def reference(self, ddf: Ddf) -> Reference:
+        """What the statistics of tests by a method are held against, wherever they are shown."""
+        if ddf != "none":
+            return "t"
+        return "z" if self.fit.asymptotic_tests else "untested"
+
+    @property
     def unit(self) -> float:
         """The unit of the estimates in covariances of contrasts: sigma in a linear model."""
         return 1.0 if self.basis is None else self.fit.sigma
@@ -148,6 +175,14 @@ class FixedEffectTests:
         """Covariance matrix of the fixed effects that goes with a method."""
         adjusted = self._adjusted(ddf)
         return covariance(self.fit) if adjusted is None else adjusted.adjusted
+
+    def coefficient_covariance(self) -> Floats | None:
+        """Covariance (k, k) of all coefficients of a model of several linear predictors; None where
+        it is not known.
+        """
+        joint = self.fit.joint_covariance()
+        m = self.fit.whole_order.n_theta
+        return None if joint is None else joint[m:, m:]
 
     def coefficients(self, ddf: Ddf) -> SingleTests:
         """Test every fixed effect against zero."""
@@ -255,7 +290,7 @@ class FixedEffectTests:
         """Denominator degrees of freedom of contrasts (k, p) with uncorrelated parts (q, p)."""
         if ddf == "none":
             return float("inf")
-        if ddf == "between-within":  # the smallest, not a mean over parts
+        if ddf in ("between-within", "clusters"):  # the smallest, not a mean over parts
             return float(np.min(self._single_df(rows, ddf)))
         return joint_df(self._single_df(parts, ddf))
 
@@ -266,5 +301,8 @@ class FixedEffectTests:
             return between_within_df(self.fit, rows)
         if (kr := self._adjusted(ddf)) is not None:
             return single_df(kr, rows)
+        if ddf == "clusters":
+            assert self.cluster_df is not None  # one of the choices only then
+            return np.full(len(rows), self.cluster_df)
         value = float("inf") if ddf == "none" else float(self.fit.nobs - len(self.fit.beta))
         return np.full(len(rows), value)

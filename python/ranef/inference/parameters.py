@@ -65,9 +65,13 @@ def parameters_of(fit: MixedFit) -> tuple[Parameter, ...]:
     for component, label, place in fit.coefficient_names:
         plain = component in ("cond", "thresholds", "nominal")
         add(label if plain else f"{component}:{label}", "beta", m + 1 + place, component, label)
-    first = m + 1 + len(fit.x_names)
+    after = fit.structure_places
     for j, name in enumerate(fit.structure_parameters):
-        add(name, kind_of(name), first + j)
+        kind = kind_of(name)
+        if after is None:
+            add(name, kind, m + 1 + len(fit.x_names) + j)
+        else:
+            add(name, kind, m + 1 + after[j], is_log=kind == "positive")
     return tuple(out)
 
 

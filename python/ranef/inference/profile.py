@@ -14,13 +14,13 @@ from ranef.errors import DataError, OptionError, RanefError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.control import FitControl
 from ranef.fit.profiled import profiled
+from ranef.fit.profiled_curve import ProfiledCurve
 from ranef.fit.record import MixedFit
 from ranef.inference.maximised import need_maximised
 from ranef.inference.parameters import Kind, Parameter, chosen_parameters, of_component, parameters_of
 
 if TYPE_CHECKING:
     from ranef import _core
-    from ranef.fit.correlated.profile_in_chart import ProfiledCurve
 
 Floats = NDArray[np.float64]
 
@@ -34,10 +34,9 @@ ROUNDING = 1e-6
 HALVINGS = 60
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Curve:
-    """The profile of one parameter, n points by increasing value; none where the parameter has no
-    value at the estimate.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Curve(ProfiledCurve):
+    """The profile of one parameter in its own units.
 
     Attributes
     ----------
@@ -45,33 +44,12 @@ class Curve:
     kind, component : str
         As of :class:`Parameter`.
     estimate : float
-    value, zeta : (n,) arrays
-    rate : (n,) array
-        Derivative of zeta with respect to the parameter, the logarithm of sigma and of other
-        positive parameters, or the arcsine of a correlation.
-    parameters : (n, m) array
-        All parameters along the curve.
-    lower, upper : (t,) arrays
-        Where zeta is minus and plus each target.
-    endings : pair of str
-        Why the sides end: ``reached``, ``bound``, ``unreached``, ``undefined``, or ``far`` (of a
-        sigma that is far outside the data, which has no curve).
-    monotone, converged : bool
     """
 
     name: str
     kind: Kind
     component: str
     estimate: float
-    value: Floats
-    zeta: Floats
-    rate: Floats
-    parameters: Floats
-    lower: Floats
-    upper: Floats
-    endings: tuple[str, str]
-    monotone: bool
-    converged: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,7 +156,8 @@ def _curves(
     if by_core.note is not None:
         notes.append(by_core.note)
     rows = fit.design.residual
-    if rows is not None and rows.expr.has_fitted:
+    # in the likelihood of a curve its variance follows the curve
+    if rows is not None and rows.expr.has_fitted and not fit.columns_are_slopes:
         notes.append("the variance of the rows is held at the fitted values of the fit.")
     if found.status != "converged":
         problems.append(
@@ -203,20 +182,16 @@ def _curve(p: Parameter, c: "_core.Curve | ProfiledCurve", estimate: float, ever
     parameters = c.parameters[:, [q.core for q in every]]
     logs = [j for j, q in enumerate(every) if q.is_log]
     parameters[:, logs] = np.exp(parameters[:, logs])
-    return Curve(
+    return Curve.of(
+        c,
         name=p.name,
         kind=p.kind,
         component=p.component,
         estimate=math.exp(estimate) if p.is_log else estimate,
         value=own(c.value),
-        zeta=c.zeta,
-        rate=c.rate,
         parameters=parameters,
         lower=own(c.lower),
         upper=own(c.upper),
-        endings=c.endings,
-        monotone=c.monotone,
-        converged=c.converged,
     )
 
 
@@ -241,6 +216,11 @@ def _remark(c: Curve, notes: list[str], problems: list[str]) -> None:
         )
     if not c.converged:
         problems.append(f"{c.name}: not every point of the profile is an optimum of the other parameters.")
+    for side, lost in zip(("lower", "upper"), c.lost, strict=True):
+        if lost:
+            problems.append(
+                f"{c.name}: the {side} limit was not found, though the deviance rises enough: profile() has the curve."
+            )
     for side, ending in zip(("lower", "upper"), c.endings, strict=True):
         if ending == "unreached":
             problems.append(
@@ -253,9 +233,12 @@ def interval_limits(curve: Curve) -> tuple[float, float]:
     """The limits of a curve that was made by :func:`profile_intervals`.
 
     A standard deviation or correlation whose deviance does not rise enough before it ends (at 0, -1
-    or 1) has its limit there. Where the deviance never rises enough the interval is open.
+    or 1) has its limit there. Where the deviance never rises enough the interval is open; a limit
+    that was not found is NaN.
     """
-    return _closed(curve, float(curve.lower[0]), float(curve.upper[0]))
+    ends = _closed(curve, float(curve.lower[0]), float(curve.upper[0]))
+    lower, upper = (math.nan if lost else end for lost, end in zip(curve.lost, ends, strict=True))
+    return lower, upper
 
 
 def interpolated_limits(curve: Curve, level: object) -> tuple[float, float]:

@@ -5,6 +5,7 @@ Importing this module needs marginaleffects (extra ``interop``), which needs a p
 2.
 """
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,10 +104,6 @@ def adapt(model: MixedModel, data: Any = None, *, type: Literal["response", "lin
 class AdaptedModel(ModelAbstract):  # type: ignore[misc]
     """A fitted model as marginaleffects sees it. Made by :func:`adapt`."""
 
-    # marginaleffects takes the degrees of freedom of all its t tests from here; infinite ones make
-    # them normal.
-    df_resid = float("inf")
-
     def __init__(self, model: MixedModel, data: Any, type: str = "response"):
         transformed = type == "response" and not model._fit.identity_scale
         self._mean = model.family.mean if transformed else None
@@ -130,6 +127,10 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
             variable_names=[_response_name(formula), *self._predictors],
         )
         super().__init__(model, vault)
+        # marginaleffects takes the degrees of freedom of all its t tests from here; infinite ones
+        # make them normal
+        own = model._fit.cluster_df
+        self.df_resid = float("inf") if own is None else own
 
     def get_vcov(self, vcov: object = True) -> Floats | None:
         """Covariance matrix of the fixed effects; None for False."""
@@ -143,10 +144,10 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
         return np.asarray(self.model.cov_params())
 
     def get_df(self) -> int:
-        """Denominator of joint F tests: as good as infinite, since tests are normal, but an
-        integer, which marginaleffects needs.
+        """Denominator of joint F tests: that of clusters, else as good as infinite, since tests are
+        normal, but an integer, which marginaleffects needs.
         """
-        return 10**9
+        return 10**9 if math.isinf(self.df_resid) else int(self.df_resid)
 
     def get_autodiff_args(self) -> dict[str, Any] | None:
         """What marginaleffects needs for exact derivatives; it has no offsets and not all links,

@@ -98,7 +98,8 @@ def _points(drawn: Any) -> int:
         return len(drawn.get_paths())
 
     if isinstance(drawn, Line2D):
-        return len(drawn.get_xdata()) if drawn.get_marker() not in ("", "None", None, " ") else 0  # type: ignore[arg-type]
+        marked = drawn.get_marker() not in ("", "None", None, " ")
+        return len(drawn.get_xdata()) if marked else 0  # type: ignore[arg-type]
     return len(drawn.get_offsets())
 
 

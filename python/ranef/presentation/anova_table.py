@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from ranef.inference.anova.deletion_tests import DeletionTests
 from ranef.inference.contrast_tests import ContrastTests
-from ranef.inference.fixed_effect_tests import JointTest
+from ranef.inference.fixed_effect_tests import JointTest, Reference
 from ranef.inference.likelihood_ratio import Comparison
 from ranef.inference.marginal_means.joint import TermJointTests
 from ranef.inference.marginal_means.variables import level_text
@@ -138,45 +139,49 @@ def _f_tests(d: DeletionTests) -> pd.DataFrame:
 
 
 def wald_table(tests: WaldTests, formula: str) -> TestTable:
-    """The table of ``anova`` where tests are normal: columns ``chisq, df, p_value``."""
-    frame = pd.DataFrame(
-        {"chisq": tests.chisq, "df": tests.df, "p_value": tests.p_value}, index=pd.Index(tests.labels, dtype=object)
-    )
+    """The table of ``anova`` where the model has no degrees of freedom: ``chisq, df, p_value``, or
+    with those of clusters ``num_df, den_df, f_value, p_value``.
+    """
+    columns: dict[str, Any] = {"chisq": tests.chisq, "df": tests.df}
+    if math.isfinite(tests.den_df):
+        f_values = [chisq / df for chisq, df in zip(tests.chisq, tests.df, strict=True)]
+        columns = {"num_df": tests.df, "den_df": tests.den_df, "f_value": f_values}
+    frame = pd.DataFrame({**columns, "p_value": tests.p_value}, index=pd.Index(tests.labels, dtype=object))
     return table_of_tests(frame, f"{tests.heading}\nModel: {formula}", tests.notes)
 
 
-def contrast_frame(found: ContrastTests, *, normal: bool) -> pd.DataFrame:
+def contrast_frame(found: ContrastTests, reference: Reference) -> pd.DataFrame:
     """Tests of contrasts.
 
     A joint one is a chi-square where tests are normal: ``chisq, df, p_value``.
     """
-    if found.joint is None or not normal:
+    if found.joint is None or reference != "z":
         return found.to_pandas()
     frame = pd.DataFrame(
-        [joint_test_columns(found.joint, normal=True)],
+        [joint_test_columns(found.joint, reference)],
         index=pd.Index([", ".join(found.contrasts.labels)], dtype=object),
     )
     frame.attrs = {"notes": found.notes}
     return frame
 
 
-def joint_test_columns(test: JointTest | None, *, normal: bool) -> dict[str, float]:
+def joint_test_columns(test: JointTest | None, reference: Reference) -> dict[str, float]:
     """A joint test as columns:
     F, or chi-square where estimates are normal; NaN where there is none.
 
     Their names are ``num_df, den_df, f_value, p_value``, or ``chisq, df, p_value``.
     """
-    names = ("chisq", "df", "p_value") if normal else ("num_df", "den_df", "f_value", "p_value")
+    names = ("chisq", "df", "p_value") if reference == "z" else ("num_df", "den_df", "f_value", "p_value")
     if test is None:
         return dict.fromkeys(names, math.nan)
-    if normal:
+    if reference == "z":
         values: tuple[float, ...] = (test.wald * test.num_df, float(test.num_df), test.p_value)
     else:
         values = (float(test.num_df), test.den_df, test.f_value, test.p_value)
     return dict(zip(names, values, strict=True))
 
 
-def joint_tests_table(found: TermJointTests, *, normal: bool = False) -> TestTable:
+def joint_tests_table(found: TermJointTests, reference: Reference) -> TestTable:
     """The table of ``joint_tests``: columns as in :func:`joint_test_columns`;
     the index has the groups and the term.
     """
@@ -187,8 +192,8 @@ def joint_tests_table(found: TermJointTests, *, normal: bool = False) -> TestTab
         if found.by
         else pd.Index([k[0] for k in keys], name="term", dtype=object)
     )
-    columns = list(joint_test_columns(None, normal=normal))
-    frame = pd.DataFrame([joint_test_columns(t, normal=normal) for _, _, t in found.rows], index=index, columns=columns)
+    columns = list(joint_test_columns(None, reference))
+    frame = pd.DataFrame([joint_test_columns(t, reference) for _, _, t in found.rows], index=index, columns=columns)
     return table_of_tests(frame, "Joint tests of terms on the reference grid", found.notes)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ranef.options import Ddf
 from ranef.presentation.column_rows import (
     LEAST,
     UNDEFINED_NOTE,
@@ -41,6 +40,7 @@ _DEGREES = {
     "kenward-roger-linear": "by Kenward and Roger's linear method",
     "between-within": "between or within subjects",
     "residual": "those of the residuals",
+    "clusters": "the number of clusters less one",
 }
 
 
@@ -167,8 +167,3 @@ def apa_title(m: ModelColumn) -> str:
     """What the table is called by default."""
     kind = "Generalized linear mixed model" if m.family else "Linear mixed model"
     return f"{kind} of {m.response}" if m.response else kind
-
-
-def tested_by(asymptotic: bool, ddf: Ddf) -> Ddf | None:
-    """The method of the tests that are shown; None for a linear model that has none."""
-    return None if ddf == "none" and not asymptotic else ddf

@@ -118,7 +118,12 @@ class EffectSizes(TableForms):
                 "the noncentral F distribution."
             )
         else:
-            out.append("There is no semi-partial R², as the tests have no degrees of freedom.")
+            why = (
+                "degrees of freedom are those of clusters"
+                if self.ddf == "clusters"
+                else "the tests have no degrees of freedom"
+            )
+            out.append(f"There is no semi-partial R², as {why}.")
         return tuple(out)
 
     def _document(self) -> Document:

@@ -14,8 +14,8 @@ from ranef.estimates.varcorr import varcorr
 from ranef.fit.prior import prior_texts
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
-from ranef.inference.distributions import t_tails
 from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.inference.part_coefficients import part_coefficients
 from ranef.inference.ratios import RatioScale, asked_ratios
 from ranef.options import Ddf
 from ranef.presentation.coding_text import coding_text
@@ -90,9 +90,10 @@ def _coefficients(
     else:
         error = ratios.std_error(found.estimate, found.std_error)
         columns = {ratios.head: ratios.of(found.estimate), "Std. Error": error}
-    if fit.asymptotic_tests:
+    reference = tests.reference(ddf)
+    if reference == "z":
         columns |= {"z value": found.statistic, "Pr(>|z|)": found.p_value}
-    elif ddf == "none":
+    elif reference == "untested":
         columns |= {"t value": found.statistic}
     else:
         columns |= {"df": found.df, "t value": found.statistic, "Pr(>|t|)": found.p_value}
@@ -160,23 +161,25 @@ def _record(
         notes=(*fit_notes(fit), *test_notes),
         family=f"{fit.family.label(fit.spread)}  ( {fit.family.link} )" if fit.family_shown else None,
         visits=visit_covariance(fit),
-        parts=part_tables(fit),
+        parts=part_tables(fit, ddf),
         fixed_heading=fit.fixed_heading,
         width=width,
     )
 
 
-def part_tables(fit: MixedFit) -> tuple[tuple[str, CoefficientTable], ...]:
+def part_tables(fit: MixedFit, ddf: Ddf) -> tuple[tuple[str, CoefficientTable], ...]:
     """The effects of other linear predictors than the first, with their headings."""
     out = []
     for part in fit.part_effects():
         if not part.names:  # random effects only
             continue
-        error = np.sqrt(np.diagonal(part.covariance))
-        z = part.estimates / error
-        columns = {"Estimate": part.estimates, "Std. Error": error, "z value": z}
+        found = part_coefficients(part, ddf)
+        columns, letter = {"Estimate": found.estimate, "Std. Error": found.std_error}, "z"
+        if np.isfinite(found.df).all():
+            columns, letter = {**columns, "df": found.df}, "t"
+        columns[f"{letter} value"] = found.statistic
         if part.tested:
-            columns["Pr(>|z|)"] = t_tails(z, np.full_like(z, np.inf))
+            columns[f"Pr(>|{letter}|)"] = found.p_value
         table = CoefficientTable(part.names, tuple(columns), np.column_stack(list(columns.values())))
         out.append((part.heading, table))
     return tuple(out)
@@ -264,7 +267,8 @@ def _beside(fit: MixedFit) -> tuple[str, ...]:
             errors = "standard errors are those of the model, as crossed factors leave no independent clusters"
         else:
             count = next(t.n_groups for t in fit.integrated[1].random if t.group == held.top)
-            errors = f"standard errors are robust ({count} clusters of {held.top})"
+            errors = f"standard errors are robust ({count} clusters of {held.top}), their tests with "
+            errors += f"{fit.cluster_df:.0f} degrees of freedom"
         out.append(f"sampling weights of {of}{scaled}: a pseudo-likelihood; {errors}.")
     return tuple(out)
 

@@ -37,6 +37,7 @@ METHODS = {
     "kenward-roger-linear": "t tests with Kenward-Roger's degrees of freedom, linear form",
     "between-within": "t tests with between-within degrees of freedom",
     "residual": "t tests with residual degrees of freedom",
+    "clusters": "t tests with the number of clusters less one as degrees of freedom",
     "none": "normal tests",
 }
 

@@ -19,8 +19,9 @@ from ranef.estimates.rows import padded, row_index
 from ranef.estimates.varcorr import varcorr
 from ranef.fit.record import MixedFit
 from ranef.fit.sums.absent_data import AbsentData
-from ranef.inference.distributions import t_multiplier, t_tails
+from ranef.inference.distributions import t_multiplier
 from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.inference.part_coefficients import part_coefficients
 from ranef.inference.ratios import asked_ratios
 from ranef.options import Ddf
 from ranef.presentation.rows_used import n_missing
@@ -75,12 +76,12 @@ def tidy_frame(
     rows = [row for e in chosen for row in makers[e]()]
     if "fixed" in chosen:
         at = sum(row["effect"] == "fixed" for row in rows)
-        rows[at:at] = _part_rows(tests.fit)
+        rows[at:at] = _part_rows(tests.fit, ddf)
     numbers = [
         "estimate",
         "std_error",
         "statistic",
-        *(["p_value"] if tests.fit.asymptotic_tests else [] if ddf == "none" else ["df", "p_value"]),
+        *{"t": ["df", "p_value"], "z": ["p_value"], "untested": []}[tests.reference(ddf)],
     ]
     columns = ["effect", "group", *(["level"] if "ran_vals" in chosen else []), "term", *numbers]
     frame = pd.DataFrame(rows).reindex(columns=columns)
@@ -114,21 +115,20 @@ def _fixed(tests: FixedEffectTests, ddf: Ddf) -> list[Row]:
             "std_error": found.std_error[j],
             "statistic": found.statistic[j],
         }
-        tested = ddf != "none" or tests.fit.asymptotic_tests
+        tested = tests.reference(ddf) != "untested"
         out.append({**row, "df": found.df[j], "p_value": found.p_value[j]} if tested else row)
     return out
 
 
-def _part_rows(fit: MixedFit) -> list[Row]:
+def _part_rows(fit: MixedFit, ddf: Ddf) -> list[Row]:
     """Effects of linear predictors beside the first, such as thresholds."""
     out: list[Row] = []
     for part in fit.part_effects():
-        error = np.sqrt(np.diagonal(part.covariance))
-        z = part.estimates / error
-        p = t_tails(z, np.full_like(z, np.inf))
+        found = part_coefficients(part, ddf)
         for j, name in enumerate(part.names):
-            row = {"effect": part.name, "term": name, "estimate": part.estimates[j], "std_error": error[j]}
-            out.append({**row, "statistic": z[j], **({"p_value": p[j]} if part.tested else {})})
+            row = {"effect": part.name, "term": name, "estimate": found.estimate[j], "std_error": found.std_error[j]}
+            row |= {"df": found.df[j], "statistic": found.statistic[j]}
+            out.append({**row, "p_value": found.p_value[j]} if part.tested else row)
     return out
 
 

@@ -12,6 +12,7 @@ _TEST_METHODS = {
     "kenward-roger-linear": "Kenward-Roger's linear method",
     "between-within": "between-within degrees of freedom",
     "residual": "residual degrees of freedom",
+    "clusters": "the number of clusters less one",
 }
 
 

@@ -1,5 +1,6 @@
 """A part of a model beside its conditional one: the effects of another linear predictor."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,6 +8,8 @@ from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.fit.part_effects import PartEffects
+from ranef.inference.fixed_effect_tests import SingleTests
+from ranef.inference.part_coefficients import part_coefficients
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +46,10 @@ class Component:
         return pd.Series(values, index=pd.Index(self._part.names), name=name, copy=True)
 
     @property
+    def _tests(self) -> SingleTests:
+        return part_coefficients(self._part)
+
+    @property
     def fixef(self) -> "pd.Series[float]":
         """Effects by name."""
         return self._named(self._part.estimates, "fixef")
@@ -50,20 +57,17 @@ class Component:
     @property
     def bse(self) -> "pd.Series[float]":
         """Standard errors, with the estimation of all parameters accounted for."""
-        return self._named(np.sqrt(np.diagonal(self._part.covariance)), "bse")
+        return self._named(self._tests.std_error, "bse")
 
     @property
     def zvalues(self) -> "pd.Series[float]":
         """Effects divided by their standard errors."""
-        return self._named(self._part.estimates / np.sqrt(np.diagonal(self._part.covariance)), "zvalues")
+        return self._named(self._tests.statistic, "zvalues")
 
     @property
     def pvalues(self) -> "pd.Series[float]":
-        """Two-sided p-values of the z tests."""
-        from ranef.inference.distributions import t_tails
-
-        z: Floats = np.asarray(self.zvalues, dtype=np.float64)
-        return self._named(t_tails(z, np.full_like(z, np.inf)), "pvalues")
+        """Two-sided p-values of the z tests; of t tests with sampling weights."""
+        return self._named(self._tests.p_value, "pvalues")
 
     @property
     def varcorr(self) -> "Mapping[str, VarCorrBlock]":
@@ -148,8 +152,10 @@ class Component:
         import pandas as pd
 
         from ranef.estimates.intervals import normal_multiplier
+        from ranef.inference.distributions import t_multiplier
 
-        half = normal_multiplier(level) * np.sqrt(np.diagonal(self._part.covariance))
+        normal_multiplier(level)  # checks it
+        half = t_multiplier(level, self._tests.df) * self._tests.std_error
         return pd.DataFrame(
             {"lower": self._part.estimates - half, "upper": self._part.estimates + half},
             index=pd.Index(self._part.names),
@@ -158,8 +164,8 @@ class Component:
     def __repr__(self) -> str:
         import pandas as pd
 
-        table = pd.DataFrame(
-            {"Estimate": self.fixef, "Std. Error": self.bse, "z value": self.zvalues, "Pr(>|z|)": self.pvalues}
-        )
+        letter = "t" if math.isfinite(self._part.df) else "z"
+        columns = {"Estimate": self.fixef, "Std. Error": self.bse}
+        table = pd.DataFrame({**columns, f"{letter} value": self.zvalues, f"Pr(>|{letter}|)": self.pvalues})
         head = f"{self._part.name}: {self.formula}" if self.formula else self._part.name
         return f"{head}\n{table.to_string()}"

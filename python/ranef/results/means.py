@@ -330,7 +330,7 @@ class MarginalMeans(MeanFollowUps):
         for key, members in self.estimands.groups(groups):
             test, reduced, partial = joint_test(self.estimands, members, self.tests, self.ddf, float(null))
             labels = dict(zip(groups, map(level_text, key), strict=True))
-            rows.append({**labels, **joint_test_columns(test, normal=self.tests.fit.asymptotic_tests)})
+            rows.append({**labels, **joint_test_columns(test, self.tests.reference(self.ddf))})
             if reduced and "some rows are combinations of others." not in notes:
                 notes.append("some rows are combinations of others.")
             if partial:

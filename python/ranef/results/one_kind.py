@@ -2,7 +2,7 @@
 
 #: Members that only a linear model has: what a generalized one has instead.
 LINEAR = {
-    "tvalues": "its tests are z tests: zvalues",
+    "tvalues": "estimates divided by their standard errors are its zvalues",
     "reml_criterion": "it is fitted by maximum likelihood: ml_deviance",
     "cooks_distance": "influence().cooks_distance is by fits without each observation or group",
     "residual_cov": "its responses have no residuals of their own that could be correlated",

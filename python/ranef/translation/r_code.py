@@ -13,7 +13,8 @@ from ranef.translation.composition import Reading
 KINDS = get_args(ContrastKind)
 
 _OF_COLUMN = re.compile(
-    r"""contrasts\(\s*[\w.]+(?:\$|\[\[["'])(?P<name>`[^`]+`|[\w.]+)(?:["']\]\])?[^)]*\)\s*(?:<-|=)\s*["']?(?P<kind>[\w.:]+)"""
+    r"""contrasts\(\s*[\w.]+(?:\$|\[\[["'])(?P<name>`[^`]+`|[\w.]+)(?:["']\]\])?[^)]*\)"""
+    r"""\s*(?:<-|=)\s*["']?(?P<kind>[\w.:]+)"""
 )
 _OF_SESSION = re.compile(r"""options\(\s*contrasts\s*=\s*(?P<kinds>c\([^)]*\)|["'][\w.]+["'])""")
 

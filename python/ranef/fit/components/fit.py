@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.errors import DataError, DesignError, OptionError
+from ranef.errors import DataError, DesignError, OptionError, RanefError
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.proportions import Binomial
@@ -24,7 +24,7 @@ from ranef.fit.components.no_optimum import (
     why_no_optimum,
 )
 from ranef.fit.components.power_of_points import before_points
-from ranef.fit.components.predictor_records import blocks_of, joint_covariance_of, predictor_fields
+from ranef.fit.components.predictor_records import blocks_of, predictor_fields
 from ranef.fit.components.record import ComponentsFit
 from ranef.fit.components.several import PredictorFit
 from ranef.fit.components.system import LazyWhole, WholeModel
@@ -35,6 +35,7 @@ from ranef.fit.ending.convergence import Ending
 from ranef.fit.ending.messages import Trouble, fit_messages
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import TermOrder, order_terms
+from ranef.fit.parameter_covariance import joint_covariance_of
 from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
 from ranef.fit.pseudo_likelihood import joint_log_prior, robust_joint_covariance
@@ -141,6 +142,8 @@ def _at_estimates(
     """
     try:
         return system.solution(apart.theta, apart.beta, None, *how, n_threads, needs_hessian=False)
+    except RanefError:  # what does not fit into memory would not do so in a search either
+        raise
     except ValueError:
         return None
 

@@ -17,13 +17,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: Eigenvalues of second derivatives in their own units below this are zero where theta alone is
-#: concerned: differences of gradients leave some millionths of them.
-FLAT = 3e-5
-
-#: Squares of components of unit vectors that are none.
-NOTHING = 1e-6
-
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -49,46 +42,6 @@ def blocks_of(kept: Sequence[int], widths: Sequence[int]) -> list[Block]:
         own = tuple(int(j) - first for j in kept if first <= j < first + width)
         out.append(Block(own, slice(at, at + len(own))))
         first, at = first + width, at + len(own)
-    return out
-
-
-def joint_covariance_of(found: "_core.GeneralizedFit") -> Floats | None:
-    """Covariance of all parameters, theta first.
-
-    Directions of theta alone along which the criterion is flat are left out, and parameters that
-    they move are NaN; where the second derivatives are not positive definite beside them, theta is
-    taken as known. None where those in the coefficients are not positive definite either.
-    """
-    if found.hessian is None or found.solution is None:
-        return found.covariance
-    m, h = len(found.solution.theta), found.hessian
-    held = np.zeros(len(h), bool)
-    if found.covariance is not None:
-        held = np.isnan(np.diagonal(found.covariance))
-    covariance = _inverse(h, m, held)
-    if covariance is None:
-        covariance = _inverse(h, m, np.arange(len(h)) < m)
-    return covariance
-
-
-def _inverse(h: Floats, m: int, held: NDArray[np.bool_]) -> Floats | None:
-    """Twice the inverse of second derivatives without what is held and without flat directions of
-    the first m; None where they are not positive definite in the rest.
-    """
-    used = np.flatnonzero(~held)
-    size = np.sqrt(np.abs(np.diagonal(h)[used]))
-    size[size == 0.0] = 1.0
-    values, vectors = np.linalg.eigh(h[np.ix_(used, used)] / np.outer(size, size))
-    outside = np.sum(vectors[used >= m] ** 2, axis=0)
-    flat = (np.abs(values) < FLAT) & (outside < NOTHING)
-    if np.any(values[~flat] <= 0.0):
-        return None
-    out = np.full_like(h, np.nan)
-    root = vectors[:, ~flat] / np.sqrt(values[~flat]) / size[:, np.newaxis]
-    # the criterion is twice minus the log-likelihood
-    out[np.ix_(used, used)] = 2.0 * root @ root.T
-    moved = used[np.any(vectors[:, flat] ** 2 > NOTHING, axis=1)]
-    out[moved] = out[:, moved] = np.nan
     return out
 
 

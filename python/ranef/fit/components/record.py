@@ -127,7 +127,7 @@ class ComponentsFit(SeveralPredictorsFit):
         for p in sorted(self.others, key=lambda p: p.key != "zi"):
             heading = {"zi": self.zero_heading, "disp": "Dispersion model"}.get(p.key, f"Shape ({p.key})")
             if len(p.beta) or p.terms:
-                out.append(PartEffects.of(p, heading, p.key == "zi"))
+                out.append(PartEffects.of(p, heading, p.key == "zi").in_model(self))
         return tuple(out)
 
     def shape_effects(self) -> PartEffects | None:
@@ -138,9 +138,8 @@ class ComponentsFit(SeveralPredictorsFit):
             return None
         shapes = tuple(every[i][0] for i in at)
         eta = np.column_stack([self.components[key].eta for key in shapes])
-        return PartEffects(
-            "shape", "Shape", None, shapes, values[at], covariance[np.ix_(at, at)], lambda: eta, tested=False
-        )
+        own = values[at], covariance[np.ix_(at, at)]
+        return PartEffects("shape", "Shape", None, shapes, *own, lambda: eta, tested=False).in_model(self)
 
     @property
     def part_formulas(self) -> dict[str, str | None]:

@@ -20,6 +20,7 @@ from ranef.fit.components.variance import predictor_variance
 from ranef.fit.drawn_responses import Counts, Effects
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.order import TermOrder, by_term, relative_factor, term_keys
+from ranef.fit.parameter_covariance import determined_covariance
 from ranef.fit.part_questions import CovarianceBlock
 
 if TYPE_CHECKING:
@@ -154,6 +155,21 @@ class SeveralPredictorsFit(PredictorFit):
         m = len(self.whole_theta)
         place = np.concatenate([self.whole.order.theta_of_core, np.arange(m, len(self.whole_vcov))]).astype(np.intp)
         return np.asarray(self.whole_vcov[np.ix_(place, place)])
+
+    def determined_covariance(self) -> Floats | None:
+        """Covariance of all parameters as the core has them, for what does not change where
+        parameters cannot be told apart, which have NaN in `whole_vcov`; what is held at a boundary
+        has NaN.
+        """
+        vcov = self.whole_vcov
+        if vcov is None:
+            return None
+        unknown = int(np.isnan(np.diagonal(vcov)[: len(self.whole_theta)]).sum())
+        if unknown == sum(self.convergence.boundary.values()):
+            return vcov
+        system = self.system.get(self.n_threads)
+        at = self.whole_theta, self.whole_beta, None, self.n_quad, self.curvature, self.n_threads
+        return determined_covariance(system.solution(*at))[0]
 
     @property
     def whole_order(self) -> TermOrder:

@@ -98,6 +98,12 @@ class JoinedModel:
         """
         raise NotImplementedError
 
+    def system_of_few(self) -> "tuple[GlmmSystem, Floats]":
+        """The system of few rows, where columns may depend on each other, for evaluations alone,
+        and the matrix (q, k) that makes its coefficients of all k.
+        """
+        return self.system(all_columns=True), np.eye(self.n_columns)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WholeModel(JoinedModel):
@@ -186,6 +192,23 @@ class WholeModel(JoinedModel):
             return GlmmSystem.several(y, weights, fixed, offsets, factors, of, kernel, *beside)
         except ValueError as problem:
             raise cannot_be_set_up(design, problem) from None
+
+    def system_of_few(self) -> "tuple[GlmmSystem, Floats]":
+        """The core keeps a part of columns that depend on each other: what the linear predictors
+        are stays the same with combinations of the others.
+        """
+        system, first = self.system(), 0
+        kept = np.asarray(system.kept, dtype=np.intp)
+        combine = np.zeros((len(kept), self.n_columns))
+        for x in self.x:
+            after = first + x.shape[1]
+            own = np.flatnonzero((kept >= first) & (kept < after))
+            if len(own) == x.shape[1]:
+                combine[own, kept[own]] = 1.0
+            elif len(own):
+                combine[own, first:after] = np.linalg.lstsq(x[:, kept[own] - first], x, rcond=None)[0]
+            first = after
+        return system, combine
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.fit.correlated.centred_chart import CentredChart
+from ranef.fit.profiled_curve import ProfiledCurve
 
 if TYPE_CHECKING:
     from ranef import _core
@@ -19,22 +20,6 @@ Floats = NDArray[np.float64]
 #: Range of the logarithm of sigma, along the curve of an exponent, beyond which the curve of sigma
 #: itself is not walked: the standard deviation at a place so far from the data is no number.
 FARTHEST = 30.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ProfiledCurve:
-    """The curve of one parameter, as the core's."""
-
-    index: int
-    zeta: Floats
-    value: Floats
-    rate: Floats
-    parameters: Floats
-    lower: Floats
-    upper: Floats
-    endings: tuple[str, str]
-    monotone: bool
-    converged: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,10 +56,7 @@ def profiled_in_chart(
     for c in found.curves:
         if c.index in exponents and len(c.value):
             lower[c.index], upper[c.index] = c.value[0], c.value[-1]
-        curves[c.index] = ProfiledCurve(
-            c.index, c.zeta, c.value, c.rate, chart.outwards(c.parameters, *places), c.lower, c.upper, c.endings,
-            c.monotone, c.converged,
-        )  # fmt: skip
+        curves[c.index] = ProfiledCurve.of(c, parameters=chart.outwards(c.parameters, *places))
     left = [i for i in indices if i in moved]
     refitted = found.refitted
     if left and chart.spread(lower, upper, places[1]) <= FARTHEST:
@@ -85,15 +67,15 @@ def profiled_in_chart(
         nothing, unknown = np.empty(0), np.full(targets, np.nan)
         for i in left:
             curves[i] = ProfiledCurve(
-                i,
-                nothing,
-                nothing,
-                nothing,
-                np.empty((0, len(estimates))),
-                unknown,
-                unknown,
-                ("far", "far"),
-                True,
-                True,
+                index=i,
+                value=nothing,
+                zeta=nothing,
+                rate=nothing,
+                parameters=np.empty((0, len(estimates))),
+                lower=unknown,
+                upper=unknown,
+                endings=("far", "far"),
+                monotone=True,
+                converged=True,
             )
     return ChartProfile(found.deviance, estimates, found.status, refitted, [curves[i] for i in indices])

@@ -18,6 +18,8 @@ from ranef.fit.correlated.record import CorrelatedFit
 from ranef.fit.drawn_responses import Effects, Parts
 from ranef.fit.linear import LmmFit
 from ranef.fit.nonlinear.linearized import in_formula_order
+from ranef.fit.nonlinear.profiled_scales import ScaleProfiles
+from ranef.fit.nonlinear.row_scales import RowScales, row_scales
 from ranef.fit.nonlinear.system import curve_model
 from ranef.fit.nonlinear.values import curve_derivatives, curve_of_design, parameters_at, population_values, values_at
 from ranef.fit.order import TermOrder
@@ -150,6 +152,11 @@ class CurveAnswers:
         )
 
     @property
+    def why_no_sandwich(self) -> str:
+        """Clusters have no scores."""
+        return "there is no cluster-robust covariance of a nonlinear model: leave out cov= and cluster=."
+
+    @property
     def ddf_choices(self) -> tuple[Ddf, ...]:
         """Tests are asymptotic."""
         return ("none",)
@@ -253,11 +260,40 @@ class NonlinearCorrelatedFit(CurveAnswers, CorrelatedFit):
     vcov_rows: Floats | None = None
 
     @property
-    def why_no_profile(self) -> str | None:
-        """As the others; not with standard deviations of the rows."""
-        return super(NonlinearCorrelatedFit, self).why_no_profile or (
-            "profiles of nonlinear models are for rows that vary alike; conf_int() by 'wald' or 'boot' is there."
-        )
+    def log_spread_place(self) -> int:
+        """After the fixed effects."""
+        return len(self.beta)
+
+    @property
+    def structure_places(self) -> tuple[int, ...]:
+        """After log sigma."""
+        return tuple(int(i) + len(self.beta) + 1 for i in self._scales.order)
+
+    @property
+    def _scales(self) -> RowScales:
+        return row_scales(self.design, self.beta)
+
+    def structured_model(self) -> None:
+        """None: the model of the linearised rows is not the one that was fitted."""
+        return
+
+    def centred_chart(self) -> None:
+        """None, likewise."""
+        return
+
+    def scale_profiles(self) -> ScaleProfiles:
+        """With the place of the constant."""
+        return ScaleProfiles(self._scales, len(self.theta) + 1 + len(self.beta))
+
+    def profiled_with(self, scales: RowScales) -> tuple["_core.Model", Point]:
+        """The curve and the scales in the core, and the estimates."""
+        gauss_newton = self.curvature == "gauss_newton"
+        model = curve_model(self.design, self.order, self.beta, self.sigma, gauss_newton, scales)
+        own = np.zeros(scales.n)
+        own[scales.order] = self.z
+        constant = 2 * math.log(self.sigma) - scales.log_sigma(math.log(self.sigma), own)
+        theta = np.ascontiguousarray(self.sigma * self.core_theta)
+        return model, Point(theta, np.concatenate([self.beta, [constant], own]), None)
 
     def natural_covariance(self) -> Floats:
         """Of the likelihood that was maximised."""

@@ -13,7 +13,7 @@ from ranef.errors import DesignError, OptionError
 from ranef.families.cumulative import Cumulative
 from ranef.fit.components.design import Predictor
 from ranef.fit.components.fit import OWN_SCALES
-from ranef.fit.components.predictor_records import blocks_of, joint_covariance_of, predictor_fields
+from ranef.fit.components.predictor_records import blocks_of, predictor_fields
 from ranef.fit.components.several import PredictorFit
 from ranef.fit.components.system import LazyWhole
 from ranef.fit.control import FitControl
@@ -23,6 +23,7 @@ from ranef.fit.order import order_terms
 from ranef.fit.ordinal.messages import crossing_thresholds
 from ranef.fit.ordinal.record import OrdinalFit
 from ranef.fit.ordinal.system import SCALE, OrdinalModel, ordinal_model
+from ranef.fit.parameter_covariance import joint_covariance_of
 from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
 from ranef.fit.pseudo_likelihood import joint_log_prior, robust_joint_covariance

@@ -195,7 +195,8 @@ class OrdinalFit(SeveralPredictorsFit):
                 formula = None if name == "thresholds" or self.nominal is None else self.nominal.formula
                 values = self.extra_names[at], self.extras[at], covariance[at, at]
                 out.append(PartEffects(name, heading, formula, *values, self.own_thresholds, name == "nominal"))
-        return (*out, *(PartEffects.of(p, "Scale effects (log)", True) for p in self.others))
+        out += [PartEffects.of(p, "Scale effects (log)", True) for p in self.others]
+        return tuple(part.in_model(self) for part in out)
 
     def own_thresholds(self) -> Floats:
         """Thresholds (n, categories - 1) of the rows."""

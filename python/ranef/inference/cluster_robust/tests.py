@@ -139,7 +139,9 @@ class ClusterRobustTests(FixedEffectTests):
 
 
 class LikelihoodSandwichTests(FixedEffectTests):
-    """Normal tests with the sandwich estimator in the place of the model's covariance.
+    """Wald tests with the sandwich estimator in the place of the model's covariance.
+
+    Degrees of freedom are the number of clusters less one, or infinite.
 
     Parameters
     ----------
@@ -147,15 +149,20 @@ class LikelihoodSandwichTests(FixedEffectTests):
     """
 
     def __init__(self, robust: LikelihoodSandwich):
-        super().__init__(robust.fit)
+        super().__init__(robust.fit, cluster_df=float(robust.clusters.count - 1))
         self.robust = robust
 
     def covariance(self, ddf: Ddf) -> Floats:
         """Covariance matrix of the fixed effects."""
         return self.robust.covariance
 
+    def coefficient_covariance(self) -> Floats:
+        """Covariance (k, k) of all coefficients."""
+        m = self.fit.whole_order.n_theta
+        return self.robust.joint[m:, m:]
+
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
-        """Test contrasts together by a chi-square.
+        """Test contrasts together by F, or by a chi-square where degrees of freedom are infinite.
 
         NaN where there are as many contrasts as clusters or more.
         """
@@ -163,11 +170,11 @@ class LikelihoodSandwichTests(FixedEffectTests):
         scaled = weights / np.sqrt(variances)[:, np.newaxis]
         parts, distance = scaled @ rows, scaled @ distances
         middle = parts @ self.robust.covariance @ parts.T
-        q, eigen = len(parts), np.linalg.eigvalsh(middle)
+        q, eigen, den_df = len(parts), np.linalg.eigvalsh(middle), self._joint_df(rows, parts, ddf)
         if eigen[0] <= SINGULAR * eigen[-1]:
-            return JointTest(q, float("inf"), float("nan"), float("nan"), float("nan"))
+            return JointTest(q, den_df, float("nan"), float("nan"), float("nan"))
         wald = float(distance @ np.linalg.solve(middle, distance)) / q
-        return JointTest(q, float("inf"), wald, f_tail(wald, q, float("inf")), wald)
+        return JointTest(q, den_df, wald, f_tail(wald, q, den_df), wald)
 
     def notes(self, ddf: Ddf) -> tuple[str, ...]:
         """What should be known of these tests."""
@@ -176,6 +183,8 @@ class LikelihoodSandwichTests(FixedEffectTests):
         boundary = ", ".join(self.fit.convergence.boundary)
         if boundary:
             out.append(f"variances that are zero ({boundary}) are held there.")
+        if parts := [part.heading.lower() for part in self.fit.part_effects() if part.names]:
+            out.append(f"standard errors of other parts ({', '.join(parts)}) are those of the model.")
         if c.count <= p:
             out.append(no_more_clusters(c.count, p))
         return tuple(out)
@@ -195,6 +204,11 @@ def robust_tests(fit: MixedFit, data: Any, cov: object, cluster: object) -> Fixe
         A grouping factor, another column, or one label for each row; in a generalized model no
         random effect may be shared by two clusters.
     """
+    if fit.design.sampling is not None:
+        raise OptionError(
+            "with sampling weights standard errors are robust already, to the outermost clusters: leave out cov= and "
+            "cluster=."
+        )
     correction = checked_correction(cov)
     if correlated_within(fit):
         own = subject_clusters(fit)
@@ -239,6 +253,8 @@ def _check_blocks(clusters: Clusters, own: Clusters) -> None:
 
 def _check_scores(fit: MixedFit, correction: Correction) -> None:
     """Refuse what a sandwich of the likelihood does not have."""
+    if fit.why_no_sandwich is not None:
+        raise OptionError(fit.why_no_sandwich)
     if correction == "CR2":
         raise OptionError(
             "CR2 is for linear models, whose residuals have a known covariance; for a generalized model take "

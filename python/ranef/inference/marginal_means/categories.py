@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.record import MixedFit
+from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.marginal_means.estimands import Estimands
 from ranef.inference.marginal_means.given import by_delta_method, check_grid, means_of_given
 from ranef.inference.marginal_means.grid import ReferenceGrid
@@ -79,14 +80,14 @@ def over_categories(fit: MixedFit, grid: ReferenceGrid, mode: str) -> tuple[Refe
 
 
 def category_means(
-    fit: Any, grid: ReferenceGrid, specs: Specs, weights: object, mode: str, per: str | None
+    tests: FixedEffectTests, grid: ReferenceGrid, specs: Specs, weights: object, mode: str, per: str | None
 ) -> Estimands:
     """Average over a grid that `over_categories` has made.
 
     Parameters
     ----------
-    fit : MixedFit
-        Of ordered categories.
+    tests : FixedEffectTests
+        Of a fit of ordered categories.
     grid : ReferenceGrid
     specs : Specs
     weights : str
@@ -97,11 +98,13 @@ def category_means(
     """
     check_grid(grid, weights, f"mode={mode!r}")
     names = specs.names if per is None or per in (*specs.names, *specs.by) else (*specs.names, per)
-    return means_of_given(grid, specs, weights, _estimates(fit, grid, mode, per), QUANTITIES.get(mode), names)
+    found = _estimates(tests, grid, mode, per)
+    return means_of_given(grid, specs, weights, found, QUANTITIES.get(mode), names, tests.cluster_df)
 
 
-def _estimates(fit: Any, grid: ReferenceGrid, mode: str, per: str | None) -> tuple[Floats, Floats]:
+def _estimates(tests: FixedEffectTests, grid: ReferenceGrid, mode: str, per: str | None) -> tuple[Floats, Floats]:
     """What the mode gives in every row of the grid, and its covariance."""
+    fit: Any = tests.fit
     columns = [x[:, list(p.kept)] for p, (x, _) in zip(fit.predictors, grid.predictors, strict=True)]
     nominal = grid.parts[0] if grid.parts else None
     level = None if per is None else grid.column(per)
@@ -137,6 +140,6 @@ def _estimates(fit: Any, grid: ReferenceGrid, mode: str, per: str | None) -> tup
         "scale": log_scale,
     }
     f = functions[mode]
-    k, m = len(fit.whole_beta), len(fit.whole_theta)
-    covariance = np.full((k, k), np.nan) if fit.whole_vcov is None else np.nan_to_num(fit.whole_vcov[m:, m:])
-    return by_delta_method(f, fit.whole_beta, covariance)
+    k, covariance = len(fit.whole_beta), tests.coefficient_covariance()
+    known = np.full((k, k), np.nan) if covariance is None else np.nan_to_num(covariance)
+    return by_delta_method(f, fit.whole_beta, known)

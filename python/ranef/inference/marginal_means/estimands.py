@@ -3,7 +3,7 @@ what means, contrasts and trends have in common.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -138,7 +138,7 @@ def estimated(e: Estimands, tests: FixedEffectTests, ddf: Ddf, null: Floats | fl
         Values under the hypotheses.
     """
     if e.base is not None:
-        return _of_given(e, e.base, null)
+        return _of_given(e, e.base if ddf != "none" else replace(e.base, df=np.full(len(e.base.df), np.inf)), null)
     fit = tests.fit
     # Means over no data at all have no coefficients.
     absent: NDArray[np.bool_] = np.asarray(np.isnan(e.x).any(axis=1))

@@ -56,6 +56,7 @@ def means_of_given(
     estimates: tuple[Floats, Floats],
     quantity: str | None,
     names: tuple[str, ...],
+    df: float | None,
 ) -> Estimands:
     """Average values and covariance of the rows of a grid.
 
@@ -70,6 +71,8 @@ def means_of_given(
         What the values are.
     names : tuple of str
         Variables whose combinations have means.
+    df : float or None
+        Degrees of freedom; None is infinite.
     """
     shown = (*names, *specs.by)
     values, covariance = estimates
@@ -82,7 +85,7 @@ def means_of_given(
     if not shown:
         labels = {"1": ("overall",)}
     averaged = tuple(n for n in grid.names if n not in shown and len(grid.values_of(n)) > 1)
-    base = GivenEstimates(values, covariance, np.full(len(values), np.inf))
+    base = GivenEstimates(values, covariance, np.full(len(values), np.inf if df is None else df))
     sizes = np.zeros(len(cells.index), dtype=np.intp)
     x = np.ascontiguousarray(cells.values)
     out = Estimands(labels, specs.by, x, np.zeros(len(x)), "means", None, sizes, None, averaged, "none", base)

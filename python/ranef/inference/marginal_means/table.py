@@ -77,6 +77,7 @@ _METHODS = {
     "kenward-roger-linear": "kenward-roger-linear",
     "between-within": "between-within",
     "residual": "residual",
+    "clusters": "clusters",
     "none": "asymptotic",
 }
 

@@ -42,4 +42,4 @@ def whole_means(fit: Any, grid: ReferenceGrid, specs: Specs, weights: object) ->
     k, m = len(fit.whole_beta), len(fit.whole_theta)
     covariance = np.full((k, k), np.nan) if fit.whole_vcov is None else fit.whole_vcov[m:, m:]
     found = by_delta_method(mean, fit.whole_beta, covariance)
-    return means_of_given(grid, specs, weights, found, "response", specs.names)
+    return means_of_given(grid, specs, weights, found, "response", specs.names, fit.cluster_df)

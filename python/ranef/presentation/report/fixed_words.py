@@ -255,6 +255,7 @@ def about_effects(
         "between-within": "t tests whose degrees of freedom count subjects for effects between them, and rows for "
         "effects within.",
         "residual": "t tests with the residual degrees of freedom; with few groups their p-values are too small.",
+        "clusters": "t tests with the number of clusters less one as degrees of freedom.",
         "normal": "z tests, which presume many groups.",
         "none": "",
     }[ddf]

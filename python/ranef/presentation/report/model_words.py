@@ -103,5 +103,6 @@ def symbols(fit: MixedFit) -> str:
     return (
         "The index i counts rows, and j, k … the groups. β are coefficients of the rows; those that vary between "
         "groups have equations of their own. γ (or the coefficients without a group's index) are fixed effects, u (v, "
-        f"w …) the deviations of the groups{residual}; N(0, σ²) is a normal distribution with mean 0 and variance σ²."
+        f"w …) the deviations of the groups{residual}; N(0, σ²) is a normal distribution with mean 0 and "
+        "variance σ²."
     )

@@ -22,7 +22,7 @@ from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
-from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.inference.fixed_effect_tests import FixedEffectTests, Reference
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf
 from ranef.presentation.coding_text import coding_text
@@ -180,7 +180,7 @@ def report_page(
     shares, why = _shares(fit)
     judged = trust(fit, labels, [p.caption for p in pictures if p.concern])
     data = overview(fit, roles, scale, labels)
-    ddf = "normal" if fit.asymptotic_tests else subject.ddf
+    reference = subject.tests.reference(subject.ddf)
     slopes: dict[str, tuple[str, ...]] = {}
     for term in fit.terms:
         for name in term.names:
@@ -220,15 +220,25 @@ def report_page(
         overview=data,
         pictures=by_place,
         trust=judged,
-        fixed=_fixed_grid(coefficients, scale, level, subject.ddf, fit),
+        fixed=_fixed_grid(coefficients, scale, level, reference),
         about_effects=about_effects(
-            scale, groups, ddf, any(not math.isnan(c.p_value) for c in coefficients), coefficients, base_of(fit, scale)
+            scale,
+            groups,
+            "normal" if reference == "z" else subject.ddf,
+            any(not math.isnan(c.p_value) for c in coefficients),
+            coefficients,
+            base_of(fit, scale),
         ),
         fixed_sentences=fixed_sentences(coefficients, roles, scale, slopes, level, means is not None),
         fixed_rest=max(0, len(coefficients) - MOST),
         means=means,
         parts=[
-            {"title": p.title, "about": p.about, "sentences": p.sentences, "grid": _part_grid(p, level, fit)}
+            {
+                "title": p.title,
+                "about": p.about,
+                "sentences": p.sentences,
+                "grid": _part_grid(p, level, "z" if fit.cluster_df is None else "t"),
+            }
             for p in parts
         ],
         variances=_variance_grid(varcorr(fit), labels),
@@ -271,11 +281,10 @@ def coefficients_of(subject: Subject, level: float) -> list[Coefficient]:
     fit, ddf = subject.fit, subject.ddf
     if not fit.x_names:
         return []
-    method: Ddf = "none" if fit.asymptotic_tests else ddf
-    found = subject.tests.coefficients(method)
-    _, limits = wald_intervals(subject.tests, level, None, method)
-    tested = fit.asymptotic_tests or ddf != "none"
-    p = found.p_value if tested else np.full(len(fit.beta), np.nan)
+    found = subject.tests.coefficients(ddf)
+    _, limits = wald_intervals(subject.tests, level, None, ddf)
+    untested = subject.tests.reference(ddf) == "untested"
+    p = np.full(len(fit.beta), np.nan) if untested else found.p_value
     df = np.broadcast_to(found.df, fit.beta.shape)
     return [
         Coefficient(
@@ -338,17 +347,15 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
 
 
 def _fixed_grid(
-    coefficients: Sequence[Coefficient], scale: EffectScale, level: float, ddf: Ddf, fit: MixedFit
+    coefficients: Sequence[Coefficient], scale: EffectScale, level: float, reference: Reference
 ) -> Grid | None:
     if not coefficients:
         return None
-    normal = fit.asymptotic_tests
-    tests = normal or ddf != "none"
     columns = ["fixed effect", "estimate", "standard error", f"{percent(level)} from", f"{percent(level)} to"]
-    if tests and not normal:
+    if reference == "t":
         columns.append("df")
-    columns.append("z" if normal else "t")
-    if tests:
+    columns.append("z" if reference == "z" else "t")
+    if reference != "untested":
         columns.append("p")
     if scale.multiplies:
         columns += [f"{scale.ratio}", "from", "to"]
@@ -356,10 +363,10 @@ def _fixed_grid(
     for c in coefficients:
         places = decimals_for(c.std_error)
         cells = [c.text, *(_fixed(v, places) for v in (c.estimate, c.std_error, c.lower, c.upper))]
-        if tests and not normal:
+        if reference == "t":
             cells.append(_fixed(c.df, 1))
         cells.append(_fixed(c.statistic, 2))
-        if tests:
+        if reference != "untested":
             cells.append(p_cell(c.p_value))
         if scale.multiplies:
             cells += [
@@ -370,8 +377,8 @@ def _fixed_grid(
     return Grid("Fixed effects", tuple(columns), tuple(rows), 1)
 
 
-def _part_grid(part: PartWords, level: float, fit: MixedFit) -> Grid | None:
-    grid = _fixed_grid(part.coefficients, part.scale, level, "none", fit)
+def _part_grid(part: PartWords, level: float, reference: Reference) -> Grid | None:
+    grid = _fixed_grid(part.coefficients, part.scale, level, reference)
     return None if grid is None else replace(grid, caption=part.title)
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.varcorr import varcorr
 from ranef.fit.part_effects import PartEffects
 from ranef.fit.record import MixedFit
-from ranef.inference.distributions import t_tails
+from ranef.inference.distributions import t_multiplier
+from ranef.inference.part_coefficients import part_coefficients
 from ranef.presentation.report.category_words import nominal_about, scale_about, thresholds_about
 from ranef.presentation.report.fixed_words import Coefficient, fixed_sentences
 from ranef.presentation.report.phrases import number, sentence, with_article
@@ -104,15 +104,14 @@ def shape_sentences(fit: MixedFit) -> list[str]:
 
 
 def _coefficients(part: PartEffects, labels: Mapping[str, str], level: float) -> tuple[Coefficient, ...]:
-    errors = np.sqrt(np.diagonal(part.covariance))
-    z = part.estimates / errors
-    half = normal_multiplier(level) * errors
-    p = t_tails(z, np.full_like(z, np.inf)) if part.tested else np.full_like(z, np.nan)
+    found = part_coefficients(part)
+    half = t_multiplier(level, found.df) * found.std_error
+    p_value = found.p_value if part.tested else np.full_like(found.statistic, np.nan)
+    lower, upper = found.estimate - half, found.estimate + half
+    numbers = (found.estimate, found.std_error, found.df, found.statistic, p_value, lower, upper)
+    values = np.column_stack(numbers)
     return tuple(
-        Coefficient(
-            name, label_of(name, labels), float(b), float(se), math.inf, float(t), float(q), float(b - h), float(b + h)
-        )
-        for name, b, se, t, q, h in zip(part.names, part.estimates, errors, z, p, half, strict=True)
+        Coefficient(name, label_of(name, labels), *row) for name, row in zip(part.names, values.tolist(), strict=True)
     )
 
 

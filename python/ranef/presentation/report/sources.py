@@ -168,7 +168,7 @@ def citations(version: str, fit: MixedFit, ddf: str, about: Mapping[str, Any] | 
     out = [f"The ranef authors (2026). ranef: mixed-effects models in Python on a Rust core. Version {version}.", _LME4]
     if fit.probability_types:
         out.append(_MCCULLAGH)
-    if ddf in _METHODS and not fit.asymptotic_tests:
+    if ddf in _METHODS:
         out.append(_METHODS[ddf])
     if shares:
         out.append(_NAKAGAWA)

@@ -71,10 +71,11 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
             standard deviations and correlations are not changed.
         ddf : {"none", "satterthwaite", "kenward-roger", "between-within", "residual"}, optional
             For Wald intervals of linear models: normal quantiles (the default, as in lme4), or
-            those of t with these degrees of freedom (and Kenward and Roger's standard errors).
+            those of t with these degrees of freedom (and Kenward and Roger's standard errors). With
+            sampling weights the default is t by the number of clusters less one, ``"clusters"``.
         cov, cluster : optional
-            For Wald intervals: a cluster-robust covariance, as in ``cov_params``, of a linear model
-            with quantiles of t by its own degrees of freedom.
+            For Wald intervals: a cluster-robust covariance, as in ``cov_params``, with quantiles of
+            t by its own degrees of freedom, of generalized models the number of clusters less one.
         n : int
             For the bootstrap: number of replicates.
         rng : int, numpy.random.Generator or None
@@ -114,6 +115,9 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
         sd_(Intercept)|herd  0.346    1.1
         """
         if component is not None and component != "cond" and method != "profile":
+            for name, value in (("ddf", ddf), ("cov", cov), ("cluster", cluster)):
+                if value is not None:
+                    raise OptionError(f"{name} is for the fixed effects of the first component: leave out component.")
             return component_intervals(self._fit, component, method, level)
         if not isinstance(method, str):
             raise ArgumentTypeError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}.")
@@ -155,8 +159,8 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
             chosen, limits, notes = made.interval_limits("percentile", level, parm)
             names = tuple(made.names[j] for j in chosen)
         else:
-            kind = self._method(ddf, "none" if cov is None else "satterthwaite")
             tests = self._tests_with(cov, cluster)
+            kind = self._method(ddf, "none" if cov is None else "satterthwaite", tests)
             own, parm = ([], parm) if cov is not None else split_names(self._fit, parm)
             names, limits = wald_intervals(tests, level, parm, kind)
             if own:

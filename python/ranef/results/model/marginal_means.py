@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ranef.errors import OptionError
 from ranef.estimates.intervals import normal_multiplier
+from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.marginal_means.adjustments import checked_adjust
 from ranef.inference.marginal_means.averages import marginal_means, trends
 from ranef.inference.marginal_means.categories import category_means, checked_mode, over_categories
@@ -27,9 +28,15 @@ class MarginalMeansChapter(TestsChapter):
         source = self._request.data if data is None else data
         return reference_grid(self._fit, source, offset, at, cov_reduce, cov_keep, whole)
 
-    def _of_component(self, component: str) -> Self:
+    def _of_component(self, component: str, cov: Any = None) -> Self:
         """The model as one of a linear predictor alone."""
-        return self.__class__(self._fit.predictor(component), self._request)
+        if cov is not None:
+            raise OptionError("cov= is for means of the first linear predictor: leave it out with component=.")
+        fit = self._fit.predictor(component)
+        made = self.__class__(fit, self._request)
+        # the design of another predictor has no sampling weights
+        made.__dict__["_tests"] = FixedEffectTests(fit, cluster_df=self._fit.cluster_df)
+        return made
 
     def _specs(self, specs: Any, by: Any, grid: ReferenceGrid) -> Specs:
         random = tuple(dict.fromkeys(f for t in self._fit.terms for f in (*t.factors, t.group)))
@@ -118,7 +125,7 @@ class MarginalMeansChapter(TestsChapter):
             Level of the intervals.
         ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             Method of the degrees of freedom, the model's own by default; generalized models have
-            ``"none"`` only.
+            ``"none"`` and, with sampling weights or ``cov=``, ``"clusters"``.
         adjust : str, optional
             Adjustment of the intervals for several means (``"bonferroni"``, ``"sidak"``, ``"mvt"``
             or ``"scheffe"``), or of the contrasts that the formula asks for.
@@ -191,7 +198,7 @@ class MarginalMeansChapter(TestsChapter):
         normal_multiplier(level)
         whole = component == "response"
         if component not in (None, "cond", "response"):
-            part = self._of_component(component)
+            part = self._of_component(component, cov)
             return part.emmeans(
                 specs, by=by, at=at, weights=weights, level=level, ddf=ddf, adjust=adjust, type=type, mode=mode,
                 bias_correct=bias_correct, sigma=sigma, cov_reduce=cov_reduce, cov_keep=cov_keep, cov=cov,
@@ -206,7 +213,8 @@ class MarginalMeansChapter(TestsChapter):
             which = checked_mode("latent" if mode is None else mode)
             grid, per = over_categories(self._fit, grid, which)
             found = self._specs(specs, by, grid)
-            means = category_means(self._fit, grid, found, weights, which, per)
+            tests = self._tests_with(cov, cluster)
+            means = category_means(tests, grid, found, weights, which, per)
             return self._means(means, found, level, ddf, adjust, cov, cluster)
         if mode is not None:
             raise OptionError("mode is for ordered categories, as of clmm(); type='response' undoes a link.")
@@ -234,7 +242,7 @@ class MarginalMeansChapter(TestsChapter):
         checked = checked_adjust(adjust, "none")
         tests = self._tests_with(cov, cluster)
         own = checked if specs.method is None else "none"
-        means = MarginalMeans(estimands, tests, self._ddf_with(ddf, cov), float(level), own, "link")
+        means = MarginalMeans(estimands, tests, self._ddf_with(ddf, cov, tests), float(level), own, "link")
         if specs.method is not None:
             contrasts = means.contrast(specs.method, adjust=adjust)
             means = MarginalMeans(estimands, tests, means.ddf, means.level, own, "link", contrasts)
@@ -292,7 +300,7 @@ class MarginalMeansChapter(TestsChapter):
         """
         normal_multiplier(level)
         if component not in (None, "cond"):
-            part = self._of_component(component)
+            part = self._of_component(component, cov)
             return part.emtrends(
                 specs, var, max_degree=max_degree, by=by, at=at, weights=weights, level=level, ddf=ddf, adjust=adjust,
                 cov_reduce=cov_reduce, cov_keep=cov_keep, cov=cov, cluster=cluster, data=data,
@@ -349,6 +357,6 @@ class MarginalMeansChapter(TestsChapter):
 
         grid = self._grid(at, mean_and_beside, 2, data)
         groups = self._specs("~ 1", by, grid).by if by is not None else ()
-        method = self._ddf_with(ddf, cov)
-        found = joint_tests(self._fit, self._tests_with(cov, cluster), method, grid, groups)
-        return joint_tests_table(found, normal=self._fit.asymptotic_tests)
+        tests = self._tests_with(cov, cluster)
+        method = self._ddf_with(ddf, cov, tests)
+        return joint_tests_table(joint_tests(self._fit, tests, method, grid, groups), tests.reference(method))

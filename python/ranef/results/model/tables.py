@@ -57,9 +57,11 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         Parameters
         ----------
         ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
-            Method of the degrees of freedom, the model's own by default; generalized models have
-            ``"none"`` only. A linear model has no tests with ``"none"``: estimate, standard error
-            and t value, as lme4 prints them.
+            Method of the degrees of freedom, the model's own by default. Generalized models have
+            ``"none"``; where standard errors rest on clusters (sampling weights, or ``cov=`` of a
+            generalized model) their number less one, ``"clusters"``, comes first. Another linear
+            model has no tests with ``"none"``: estimate, standard error and t value, as lme4 prints
+            them.
         exponentiate : bool
             Whether to show fixed effects as ratios, as in ``tidy``.
         cov, cluster : optional
@@ -87,8 +89,8 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         from ranef.presentation.model_summary import summary_of
         from ranef.presentation.text_table import checked_width
 
-        method = self._ddf_with(ddf, cov)
         tests = self._tests_with(cov, cluster)
+        method = self._ddf_with(ddf, cov, tests)
         return summary_of(self._fit, self._request, tests, method, checked_width(width), exponentiate)
 
     def tidy(
@@ -112,7 +114,7 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
             their standard errors given the fixed effects).
         ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             Method of the degrees of freedom of the fixed effects, the model's own by default;
-            generalized models have ``"none"`` only. A linear model has no tests with ``"none"``.
+            as in ``summary``. A linear model has no tests with ``"none"``.
         conf_int : bool
             Whether to add intervals ``conf_low, conf_high``: to fixed effects by the distributions
             of their tests (normal with ``ddf="none"``), so that intervals and p-values agree, and
@@ -157,8 +159,8 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         from ranef.presentation.printed_frame import printed
         from ranef.presentation.tidy import tidy_frame
 
-        method = self._ddf_with(ddf, cov)
-        frame = tidy_frame(self._tests_with(cov, cluster), effects, method, conf_int, level, exponentiate)
+        tests = self._tests_with(cov, cluster)
+        frame = tidy_frame(tests, effects, self._ddf_with(ddf, cov, tests), conf_int, level, exponentiate)
         return printed(frame)
 
     def glance(self) -> "pd.DataFrame":
@@ -440,7 +442,7 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
             equations = None
         data = data_name(self._request.data)
         bundled = not isinstance(self._request.data, str | os.PathLike) and data is not None
-        ddf: Ddf = self._request.ddf
+        ddf = self.ddf
         return Subject(
             fit=self._fit,
             request=self._request,

@@ -9,7 +9,7 @@ from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.anova.term_tests import term_tests
 from ranef.inference.contrast_tests import contrast_tests
 from ranef.inference.fixed_effect_tests import FixedEffectTests
-from ranef.options import Ddf, available_ddf, checked_ddf, normal_ddf
+from ranef.options import Ddf, available_ddf, checked_ddf, wald_ddf
 from ranef.results.model.fitted import FittedModel
 
 if TYPE_CHECKING:
@@ -50,19 +50,19 @@ class TestsChapter(FittedModel):
 
         return robust_tests(self._fit, self._request.data, cov, cluster)
 
-    def _ddf_with(self, ddf: Any, cov: Any) -> Ddf:
+    def _ddf_with(self, ddf: Any, cov: Any, tests: FixedEffectTests) -> Ddf:
         """The method of degrees of freedom that is asked for, once it is seen that the model can
         have it.
 
         By default the model's own, but Kenward-Roger's is not for a robust covariance.
         """
         own = "satterthwaite" if cov is not None and self.ddf.startswith("kenward-roger") else self.ddf
-        return self._method(ddf, own)
+        return self._method(ddf, own, tests)
 
-    def _method(self, ddf: Any, default: Ddf) -> Ddf:
+    def _method(self, ddf: Any, default: Ddf, tests: FixedEffectTests) -> Ddf:
         fit: Any = self._fit
         if fit.asymptotic_tests:
-            return normal_ddf(ddf)
+            return wald_ddf(self._own_ddf(tests) if ddf is None else ddf, tests.ddf_choices)
         return available_ddf(checked_ddf(ddf, default), fit.ddf_choices, fit.tested_as)
 
     def _fixed_test(self, test: Any) -> str:
@@ -85,9 +85,17 @@ class TestsChapter(FittedModel):
     @property
     def ddf(self) -> Ddf:
         """Method of the degrees of freedom where none is asked for: the argument ``ddf`` of
-        ``lmer``; ``"none"`` where tests are normal.
+        ``lmer``; ``"clusters"``, the number of clusters less one, with sampling weights; ``"none"``
+        where tests are normal.
         """
-        return "none" if self._fit.asymptotic_tests else self._request.ddf
+        return self._own_ddf(self._tests)
+
+    def _own_ddf(self, tests: FixedEffectTests) -> Ddf:
+        """What the fit was asked for, where these tests can have it."""
+        asked: Ddf | None = getattr(self._request, "ddf", None)
+        if not self._fit.asymptotic_tests and asked is not None:
+            return asked
+        return "none" if asked == "none" else tests.ddf_choices[0]
 
     @cached_property
     def df(self) -> "pd.Series[float]":
@@ -112,8 +120,8 @@ class TestsChapter(FittedModel):
         ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             ``"kenward-roger"`` gives the matrix adjusted for the estimation of the covariance
             parameters; all others give it with these taken as known. Tests of generalized models
-            are normal, and they have ``"none"`` only: their matrix accounts for the estimation of
-            all parameters.
+            have ``"none"`` and ``"clusters"`` only: their matrix accounts for the estimation of all
+            parameters.
         cov : {"CR0", "CR1", "CR1p", "CR1S", "CR2"}, optional
             A covariance robust to what the model gets wrong within clusters: of a linear model as
             in clubSandwich; of a generalized one (without ``"CR2"``) the sandwich of the exact
@@ -144,7 +152,8 @@ class TestsChapter(FittedModel):
             names, _, covariance = found
             index = pd.MultiIndex.from_tuples(names, names=["component", "name"])
             return pd.DataFrame(covariance, index=index, columns=index)
-        tests, method = self._tests_with(cov, cluster), self._ddf_with(ddf, cov)
+        tests = self._tests_with(cov, cluster)
+        method = self._ddf_with(ddf, cov, tests)
         frame = self._square(tests.covariance(method))
         if cov is not None:
             # The matrix itself has no degrees of freedom, unless they are asked for.
@@ -168,7 +177,9 @@ class TestsChapter(FittedModel):
             factors are coded.
         ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
             Method of the denominator degrees of freedom, the model's own by default. With
-            ``"none"``, which alone generalized models have, they are infinite: a chi-square test.
+            ``"none"`` they are infinite: a chi-square test, as of generalized models. Where the
+            covariance rests on clusters (sampling weights, or ``cov=`` of a generalized model) they
+            are the number of clusters less one, ``"clusters"``, unless ``"none"`` is asked for.
         cov, cluster : optional
             A cluster-robust covariance, as in ``cov_params``.
 
@@ -191,13 +202,14 @@ class TestsChapter(FittedModel):
         >>> g.anova().loc["period", ["chisq", "df"]].round(2).tolist()
         [24.95, 3.0]
         """
-        tests, method = self._tests_with(cov, cluster), self._ddf_with(ddf, cov)
+        tests = self._tests_with(cov, cluster)
+        method = self._ddf_with(ddf, cov, tests)
         fit: Any = self._fit
         if fit.asymptotic_tests:
             from ranef.inference.wald_terms import wald_term_tests
             from ranef.presentation.anova_table import wald_table
 
-            return wald_table(wald_term_tests(fit, tests, type), self.formula)
+            return wald_table(wald_term_tests(fit, tests, type, method), self.formula)
         from ranef.presentation.anova_table import table_of_tests
 
         found = term_tests(tests, type, method)
@@ -228,8 +240,8 @@ class TestsChapter(FittedModel):
             Level of the intervals. Those of standardised coefficients take the standard deviations
             as known.
         ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
-            Method of the degrees of freedom, the model's own by default; generalized models have
-            ``"none"`` only, and no R².
+            Method of the degrees of freedom, the model's own by default, as in ``anova``;
+            generalized models have no R².
 
         Returns
         -------
@@ -253,11 +265,11 @@ class TestsChapter(FittedModel):
         from ranef.inference import effect_sizes as sizes
         from ranef.presentation.effect_sizes import EffectSizes
 
-        fit, tests, method = self._fit, self._tests, self._ddf_with(ddf, None)
+        fit, tests, method = self._fit, self._tests, self._ddf_with(ddf, None, self._tests)
         normal_multiplier(level)
         standard = sizes.checked_standard(standardize, fit)
         total_sd = total_variance(fit) ** 0.5
-        tested = None if method == "none" else sizes.semi_partial(tests, method, level)
+        tested = None if fit.asymptotic_tests or method == "none" else sizes.semi_partial(tests, method, level)
         return EffectSizes(
             formula=self.formula,
             standardized=sizes.standardized(tests, method, level, standard),
@@ -293,8 +305,8 @@ class TestsChapter(FittedModel):
         rhs : float or array, optional
             What the contrasts equal under the hypothesis: zero, or what the text says.
         ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}, optional
-            Method of the degrees of freedom, the model's own by default. With ``"none"``, which
-            alone generalized models have, the tests are normal and chi-square.
+            Method of the degrees of freedom, the model's own by default, as in ``anova``. With
+            ``"none"`` the tests are normal and chi-square.
         joint : bool, optional
             Whether to test all contrasts together, by F or chi-square. By default when there are
             several.
@@ -326,12 +338,13 @@ class TestsChapter(FittedModel):
                                    estimate  std_error  p_value
         period[T.2] = period[T.3]     0.136      0.381     0.72
         """
-        tests, method = self._tests_with(cov, cluster), self._ddf_with(ddf, cov)
+        tests = self._tests_with(cov, cluster)
+        method = self._ddf_with(ddf, cov, tests)
         found = contrast_tests(tests, L, rhs, method, joint, level, alternative)
         from ranef.presentation.anova_table import contrast_frame
         from ranef.presentation.printed_frame import printed
 
-        return printed(contrast_frame(found, normal=self._fit.asymptotic_tests))
+        return printed(contrast_frame(found, tests.reference(method)))
 
     # ---- smaller models
 
@@ -407,7 +420,7 @@ class TestsChapter(FittedModel):
         [25.61, 3.0]
         """
         chosen = self._fixed_test(test)
-        method = self._method(ddf, self.ddf)
+        method = self._method(ddf, self.ddf, self._tests)
         from ranef.presentation.anova_table import deletion_f_table, deletions_table
 
         if chosen == "f":
@@ -475,7 +488,7 @@ class TestsChapter(FittedModel):
             alpha_random,
             alpha_fixed,
             self._fixed_test(test),
-            self._method(ddf, self.ddf),
+            self._method(ddf, self.ddf, self._tests),
             random=random,
             fixed=fixed,
         )
