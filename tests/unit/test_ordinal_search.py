@@ -62,3 +62,67 @@ def test_no_other_start_ends_lower(number: int) -> None:
         except RanefError:
             continue
     assert m.objective <= lowest + 1e-5
+
+
+def test_standard_deviations_that_run_far_out_are_searched_there() -> None:
+    data = pd.DataFrame(
+        {
+            "g": [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10],
+            "x": [
+                -5.0,
+                2.96,
+                -1.54,
+                -0.46,
+                0.13,
+                2.4,
+                -1.73,
+                2.32,
+                -1.75,
+                -3.31,
+                9.01,
+                -7.47,
+                5.44,
+                0.95,
+                3.99,
+                3.35,
+                -3.26,
+                0.99,
+                -0.37,
+                -3.56,
+                -2.91,
+                -2.57,
+            ],
+            "z": [
+                0.83,
+                -1.6,
+                0.27,
+                1.83,
+                -1.26,
+                -0.82,
+                -1.14,
+                -0.63,
+                0.01,
+                0.28,
+                -0.28,
+                -0.42,
+                0.66,
+                1.21,
+                1.14,
+                0.62,
+                0.22,
+                -0.23,
+                0.51,
+                0.08,
+                -0.96,
+                -0.25,
+            ],
+            "y": [0, 4, 2, 2, 2, 2, 2, 5, 2, 0, 5, 0, 3, 5, 2, 2, 0, 2, 1, 0, 0, 2],
+        }
+    )
+    data["y"] = pd.Categorical(data.y, ordered=True)
+    call: dict[str, Any] = {"link": "cloglog", "threshold": "equidistant"}
+    m = clmm("y ~ x * z + (z | g)", data, **call)
+    assert m.convergence.ok
+    assert m.theta.max() > 100
+    for start in ([470.0, 300.0, 544.0], [235.0, 150.0, 272.0], [117.0, 0.0, 155.0], [30.0, 19.0, 34.0]):
+        assert m.objective < clmm("y ~ x * z + (z | g)", data, start=start, **call).objective + 1e-5

@@ -31,6 +31,8 @@ const CENTRAL: f64 = 1e-4;
 /// Rows up to which differences are central: few rows make a skew likelihood, and evaluations
 /// cheap.
 const FEW: usize = 1000;
+/// Newton steps for the modes that an evaluation may take on average, where they are counted.
+const STEPS_EACH: usize = 25;
 /// Relative difference of two penalised likelihoods that makes modes other ones.
 const LOWER: f64 = 1e-9;
 
@@ -117,7 +119,12 @@ impl Outer<'_, '_> {
         let point = self.c.point(x, &self.base);
         self.evaluations += 1;
         self.stands = None;
-        let v = self.m.value(self.g, &point, self.how, !self.c.with_beta);
+        let allowed = self.m.budget.saturating_add(STEPS_EACH * self.evaluations);
+        let v = if self.m.steps > allowed {
+            Err(Failure::Undefined)
+        } else {
+            self.m.value(self.g, &point, self.how, !self.c.with_beta)
+        };
         if let Some(message) = self.g.family.failure() {
             return Err(CoreError::Degenerate(message));
         }

@@ -111,6 +111,9 @@ pub struct Modes {
     pub free: Option<FreePart>,
     /// Newton steps since the work space was made.
     pub steps: usize,
+    /// The number of them after which a fit evaluates no more, but for `STEPS_EACH` for each of its
+    /// evaluations.
+    pub(super) budget: usize,
     /// The quadrature rule last used.
     pub(super) rule: Option<Rule>,
     pub(super) held: Held,
@@ -151,6 +154,7 @@ impl Modes {
             rx: vec![0.0; p * p],
             free: None,
             steps: 0,
+            budget: usize::MAX,
             rule: None,
             held: Held::Nothing,
             n_threads,

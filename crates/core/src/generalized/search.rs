@@ -50,6 +50,11 @@ const FAR_OF_ALL: f64 = 3.0;
 /// Standard deviations of restarts, the last where all coefficients adapt; the Newton steps one
 /// takes, and the seconds it may take.
 const RESTARTS: [f64; 4] = [0.3, 3.0, 15.0, 60.0];
+/// Of a fit that is far out itself there may be many optima. Multiples of its standard deviations,
+/// and of those of independent effects as large, with which it is begun again where all
+/// coefficients adapt.
+const SCALED: [f64; 2] = [2.0, 16.0];
+const SCALED_ALONE: [f64; 3] = [0.5, 1.0, 4.0];
 const RESTART_STEPS: f64 = 80.0;
 const RESTART_SECONDS: f64 = 5e-3;
 /// How often extra parameters are adapted at a look, and changes of their coordinates that end
@@ -120,7 +125,8 @@ pub fn search(
         } else if let Some(kernel) = kernel {
             // no rays: other starts alone
             complete = false;
-            starts = m.other_starts(g, kernel, &best, round == 0);
+            s.note_unsound(&best);
+            starts = m.other_starts(g, kernel, &best, round == 0, s.beyond < best.objective - NEGLIGIBLE);
         }
         let lower = s.lower(m, starts, &best, by_starts, &mut valleys)?;
         let Some((l, u)) = lower else {
@@ -133,7 +139,8 @@ pub fn search(
             extras: Some(l.point.extras.clone()),
             ..options.clone()
         };
-        let f = s.run(m, &from, Some(&u))?;
+        // without an optimum it may run on for long
+        let f = if by_starts && !is_sound(&l) { s.run_within(m, &from, Some(&u))? } else { s.run(m, &from, Some(&u))? };
         if !f.objective.is_finite() {
             complete = false;
             restore(g, m, &best, options, kept);
@@ -199,7 +206,7 @@ pub(super) struct Searcher<'a> {
     /// The least rise of the objective when one direction of the optimum is left out, of those
     /// looked at.
     weakest: f64,
-    /// The lowest objective at which a fit from another start ended without an optimum.
+    /// The lowest objective at which a descent ended without an optimum.
     pub(super) beyond: f64,
 }
 
@@ -374,12 +381,30 @@ impl Searcher<'_> {
         }
         let (beta, u) = (m.beta.clone(), m.u.clone());
         let mut out = Vec::new();
-        for scale in &RESTARTS[..if adapts { RESTARTS.len() } else { 3 }] {
-            let independent = |b: &Block| Frame::independent(&g.layout, *b, vec![scale * unit; b.k]);
-            let there: Vec<Frame> = g.layout.blocks.iter().map(independent).collect();
+        let independent = |s: &dyn Fn(&Frame, usize) -> f64| -> Vec<Frame> {
+            let of = |(b, f): (&Block, &Frame)| Frame::independent(&g.layout, *b, (0..b.k).map(|i| s(f, i)).collect());
+            g.layout.blocks.iter().zip(&frames).map(of).collect()
+        };
+        let usual = &RESTARTS[..if adapts { RESTARTS.len() } else { 3 }];
+        let mut places: Vec<Vec<Frame>> = usual.iter().map(|scale| independent(&|_, _| scale * unit)).collect();
+        if adapts && frames.iter().flat_map(|f| &f.s).any(|&s| s > FAR_OUT * unit) {
+            for scale in SCALED {
+                let scaled = |(b, f): (&Block, &Frame)| {
+                    let lambda: Vec<f64> = f.lambda().iter().map(|v| scale * v).collect();
+                    Frame::near(&g.layout, *b, &lambda)
+                };
+                places.push(g.layout.blocks.iter().zip(&frames).map(scaled).collect());
+            }
+            let own = |f: &Frame, i: usize| f.sigma()[i * f.k + i].sqrt();
+            places.extend(SCALED_ALONE.iter().map(|scale| independent(&|f, i| scale * own(f, i))));
+        }
+        for (i, there) in places.into_iter().enumerate() {
             let theta = g.layout.theta_of(&there);
             let mut start = Point { theta, beta: best.point.beta.clone(), extras: best.point.extras.clone() };
-            if adapts {
+            if let Some(kernel) = g.family.kernel().filter(|_| i >= usual.len()) {
+                // the coefficients of the fit would bring the search back
+                start.beta = m.start_several(g, kernel, 0).beta;
+            } else if adapts {
                 // all coefficients go with the spread: held, they would bring the search back
                 m.beta.copy_from_slice(&beta);
                 m.forget();
