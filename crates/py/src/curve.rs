@@ -304,7 +304,7 @@ impl CurveModel {
     /// Least squares without random effects: fixed effects and sigma.
     fn pooled(&self, py: Python<'_>, beta: PyReadonlyArray1<'_, f64>) -> PyResult<(Py<PyArray1<f64>>, f64)> {
         let beta = beta.as_array().to_vec();
-        let found = self.with(py, None, 1, |rows, _| rows.pooled(&beta))?;
+        let found = self.with(py, None, 1, |rows, watch| rows.pooled(&beta, watch))?.map_err(to_python)?;
         Ok((found.beta.into_pyarray(py).unbind(), found.sigma))
     }
 

@@ -11,7 +11,8 @@
 //! | --- | --- |
 //! | D_j, c_j, s^2 = M_oo - sum c_j^2 / D_j | `root_d`, `slope` = c_j / D_j, `s` |
 //! | u_a = u + sqrt2 z_a / s, v_jab = v_j - slope_j (u_a - u) + sqrt2 z_b / root_d_j | as written |
-//! | log L = -((1 + J) / 2) log pi - log det R + logsumexp_a { log w_a + z_a^2 - u_a^2 / 2 + sum_j log I_ja } | `Nodes::log_l` |
+//! | log L = -((1 + J) / 2) log pi - log det R + logsumexp_a { q_a + sum_j log I_ja } | `Nodes::log_l` |
+//! | q_a = log w_a + z_a^2 - u_a^2 / 2 | as written |
 //! | log I_ja = logsumexp_b { log w_b + z_b^2 - v_jab^2 / 2 + l_j } | `inside` |
 //! | h', gbar, G, N, Q = R^-T N R^-1 on the pattern of M | as in the module for one factor |
 

@@ -2,6 +2,8 @@
 
 use super::curve_rows::CurveRows;
 use crate::dense::kernels;
+use crate::error::CoreError;
+use crate::watch::Watch;
 
 /// Steps at most, and the relative fall of the sum of squares that ends them.
 const STEPS: usize = 200;
@@ -30,7 +32,10 @@ struct Squares {
 
 impl CurveRows<'_> {
     /// From fixed effects on; these themselves where the sum of squares cannot be lowered.
-    pub fn pooled(&self, beta: &[f64]) -> Pooled {
+    ///
+    /// # Errors
+    /// [`CoreError::Interrupted`] when `watch` says so.
+    pub fn pooled(&self, beta: &[f64], watch: &dyn Watch) -> Result<Pooled, CoreError> {
         let p = beta.len();
         let zeros = self.zeros();
         let mut beta = beta.to_vec();
@@ -39,6 +44,7 @@ impl CurveRows<'_> {
         for _ in 0..STEPS {
             let mut next = None;
             while damping < MOST {
+                watch.check()?;
                 let trial =
                     step(&here, p, damping).map(|s| beta.iter().zip(&s).map(|(b, s)| b + s).collect::<Vec<_>>());
                 if let Some(trial) = trial {
@@ -58,7 +64,7 @@ impl CurveRows<'_> {
                 break;
             }
         }
-        Pooled { beta, sigma: (here.total / self.n().max(1) as f64).sqrt() }
+        Ok(Pooled { beta, sigma: (here.total / self.n().max(1) as f64).sqrt() })
     }
 
     /// The sum of squares with the cross-products of the slopes in the fixed effects.

@@ -20,6 +20,8 @@ const GROWTH: f64 = 2.5;
 const MAX_ADDED: usize = 12;
 /// Difference of the rate at a point from the mean rate to the next that counts as a bend.
 const BEND: f64 = 0.4;
+/// Points without an optimum in the search for one limit.
+const MAX_FAILURES: usize = 12;
 /// Error of zeta at a limit.
 const CLOSE: f64 = 1e-7;
 
@@ -251,7 +253,7 @@ impl Walk<'_> {
         let reach = self.options.reach;
         if let (Ending::Reached, Some(last)) = (ending, nodes.last()) {
             if last.zeta.abs() > reach + CLOSE {
-                if let Some((i, node)) = self.crossing(line, start, &nodes, reach, sign)? {
+                if let Some((i, Some(node))) = self.crossing(line, start, &nodes, reach, sign)? {
                     nodes.truncate(i);
                     nodes.push(node);
                 }
@@ -264,7 +266,7 @@ impl Walk<'_> {
         for t in 0..self.options.targets.len() {
             let at = self.options.targets[t];
             let limit = match self.crossing(line, start, &nodes, at, sign)? {
-                Some((_, node)) => node.parameters[self.target.index],
+                Some((_, node)) => node.map_or(f64::NAN, |n| n.parameters[self.target.index]),
                 None if ending == Ending::Bound => self.target.value(self.sys, bound),
                 None => f64::NAN,
             };
@@ -413,7 +415,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The first place where |zeta| is `target`, and how many nodes come before it.
+    /// How many nodes come before the first place where |zeta| is `target`, and that place; none
+    /// where points near it have no optimum that is found.
     fn crossing(
         &self,
         line: &mut dyn Line,
@@ -421,17 +424,18 @@ impl Walk<'_> {
         nodes: &[Node],
         target: f64,
         sign: f64,
-    ) -> Result<Option<(usize, Node)>, Stop> {
+    ) -> Result<Option<(usize, Option<Node>)>, Stop> {
         let Some(i) = nodes.iter().position(|n| n.zeta.abs() >= target - CLOSE) else {
             return Ok(None);
         };
         if (nodes[i].zeta.abs() - target).abs() <= CLOSE {
-            return Ok(Some((i, nodes[i].clone())));
+            return Ok(Some((i, Some(nodes[i].clone()))));
         }
         let mut inner = if i == 0 { start.clone() } else { nodes[i - 1].clone() };
         let mut outer = nodes[i].clone();
         let mut best = outer.clone();
         let mut w = between(&inner, &outer, target);
+        let mut failures = 0;
         for round in 0..40 {
             let near = if (w - inner.w).abs() < (w - outer.w).abs() { &inner } else { &outer };
             let near = if near.phi.is_empty() {
@@ -450,7 +454,13 @@ impl Walk<'_> {
             }
             let hessian = near.hessian.clone();
             let Some(node) = self.solve(line, w, &guesses, &hessian)? else {
-                break;
+                failures += 1;
+                if failures > MAX_FAILURES {
+                    return Ok(Some((i, None)));
+                }
+                // coordinates of a point that was found are a better start nearby
+                w = 0.5 * (w + if failures % 2 == 1 { inner.w } else { outer.w });
+                continue;
             };
             let miss = node.zeta.abs() - target;
             if miss.abs() < (best.zeta.abs() - target).abs() {
@@ -470,6 +480,6 @@ impl Walk<'_> {
                 w = 0.5 * (inner.w + outer.w);
             }
         }
-        Ok(Some((i, best)))
+        Ok(Some((i, Some(best))))
     }
 }
