@@ -242,7 +242,10 @@ def test_outlying_rows_pull_the_modes_of_their_levels_to_other_places() -> None:
     y[::13] += 30
     m, said = fitted("y ~ x + (x | h)", pd.DataFrame({"y": y, "x": x, "h": h}), family="t")
     assert not m.convergence.ok
-    for sentence in ("Random effects of 'h' in the conditional model can have several modes", "density of the t family"):
+    for sentence in (
+        "Random effects of 'h' in the conditional model can have several modes",
+        "density of the t family",
+    ):
         said_once(m, said, sentence)
 
 
