@@ -56,7 +56,7 @@ def cluster():
 
 @pytest.fixture
 def client(cluster):
-    """With both workers: some tests end them, and where they do not come back the next would wait without end."""
+    """With both workers: some tests end them, and without any the next would wait for ever."""
     cluster.wait_for_workers(2, timeout=60)
     return cluster
 
