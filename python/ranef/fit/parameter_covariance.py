@@ -48,9 +48,12 @@ def determined_covariance(found: "_core.GeneralizedFit") -> tuple[Floats | None,
 
 def _inverse(h: Floats, m: int, held: NDArray[np.bool_]) -> tuple[Floats | None, NDArray[np.intp]]:
     """Twice the inverse of second derivatives without what is held and without flat directions of
-    the first m, and what these move; None where they are not positive definite in the rest.
+    the first m, and what these move; None where they are not finite, or not positive definite in
+    the rest.
     """
     used = np.flatnonzero(~held)
+    if not np.all(np.isfinite(h[np.ix_(used, used)])):
+        return None, np.zeros(0, dtype=np.intp)
     size = np.sqrt(np.abs(np.diagonal(h)[used]))
     size[size == 0.0] = 1.0
     values, vectors = np.linalg.eigh(h[np.ix_(used, used)] / np.outer(size, size))
