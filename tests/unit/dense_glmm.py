@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import integrate, stats
+from scipy import stats
 
 from ranef.families.link import LINKS
 
@@ -106,31 +106,15 @@ class DenseGlmm:
         return 2 * self.penalised(u) + float(np.linalg.slogdet(hessian)[1])
 
     def exact(self) -> float:
-        """-2 log-likelihood by numerical integration,
+        """-2 log-likelihood by the trapezoidal rule,
         for models whose columns of Z belong to different rows: one scalar effect a group.
         """
-        total = 0.0
         u, hessian = self.mode()
-        for j in range(self.zl.shape[1]):
-            rows = np.flatnonzero(self.zl[:, j])
-            centre, width = u[j], 1 / np.sqrt(hessian[j, j])
-
-            def joint(v: float, rows: np.ndarray = rows, j: int = j) -> float:
-                eta = self.eta0.copy()
-                eta[rows] += self.zl[rows, j] * v
-                with np.errstate(all="ignore"):
-                    value = float(self.rows(eta)[rows].sum() + stats.norm.logpdf(v))
-                return value if np.isfinite(value) else -np.inf
-
-            top = joint(centre)
-            area = integrate.quad(
-                lambda v, f=joint, t=top: np.exp(f(v) - t),
-                centre - 14 * width,
-                centre + 14 * width,
-                epsabs=0,
-                epsrel=1e-11,
-                limit=400,
-                points=[centre],
-            )[0]
-            total += top + np.log(area)
-        return -2 * total
+        width = 1 / np.sqrt(np.diagonal(hessian))
+        v = u + np.linspace(-14, 14, 4001)[:, None] * width
+        with np.errstate(all="ignore"):
+            rows = self.rows(self.eta0 + v @ self.zl.T)
+        joint = np.where(np.isfinite(rows), rows, -1e200) @ (self.zl != 0) + stats.norm.logpdf(v)
+        top = joint.max(axis=0)
+        area = np.exp(joint - top).sum(axis=0) * width * 28 / 4000
+        return -2 * float((top + np.log(area)).sum())

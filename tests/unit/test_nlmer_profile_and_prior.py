@@ -1,6 +1,4 @@
-"""Profiles and priors of nonlinear models, against the exact likelihood: a logistic curve is linear
-in its asymptote, so that with random effects on that alone the responses of a tree are normal.
-"""
+"""Profiles and priors of nonlinear models, against the exact likelihood."""
 
 import math
 import pickle
@@ -10,22 +8,9 @@ import pytest
 from scipy import optimize, stats
 
 from ranef import OptionError, load_dataset, nlmer, priors
+from unit.orange_trees import FORMULA, UNITS, normal_deviance
 
-FORMULA = "circumference ~ SSlogis(age, Asym, xmid, scal) ~ (Asym | Tree)"
-SCALE = np.array([190.0, 730.0, 350.0, 1.0, 1.0])
-
-
-def deviance(p):
-    """-2 log-likelihood at (Asym, xmid, scal, log sd, log sigma) in units of SCALE."""
-    data = load_dataset("orange")
-    asym, xmid, scal, sd, sigma = np.asarray(p) * SCALE
-    total = 0.0
-    for _, tree in data.groupby("Tree", observed=True):
-        g = 1 / (1 + np.exp((xmid - tree["age"].to_numpy()) / scal))
-        v = math.exp(2 * sd) * np.outer(g, g) + math.exp(2 * sigma) * np.eye(len(g))
-        r = tree["circumference"].to_numpy() - asym * g
-        total += np.linalg.slogdet(2 * np.pi * v)[1] + r @ np.linalg.solve(v, r)
-    return total
+SCALE = np.array([*UNITS, 1.0, 1.0])
 
 
 def minimum(objective, held=()):
@@ -55,14 +40,14 @@ def model():
 def test_limits_of_profiles_are_where_the_deviance_rises_by_the_quantile(model):
     limits = model.conf_int("profile")
     assert limits.index.tolist() == ["sd_Asym|Tree", "sigma", "Asym", "xmid", "scal"]
-    lowest = minimum(deviance)[0]
+    lowest = minimum(normal_deviance)[0]
     assert model.objective == pytest.approx(lowest, abs=1e-6)
     quantile = stats.chi2.ppf(0.95, 1)
     for name, place, log in [("sd_Asym|Tree", 3, True), ("sigma", 4, True), ("Asym", 0, False), ("scal", 2, False)]:
         for side in ("lower", "upper"):
             value = limits.loc[name, side]
             at = math.log(value) if log else value / SCALE[place]
-            assert minimum(deviance, [(place, at)])[0] - lowest == pytest.approx(quantile, abs=2e-5)
+            assert minimum(normal_deviance, [(place, at)])[0] - lowest == pytest.approx(quantile, abs=2e-5)
 
 
 def test_profiles_of_nonlinear_models_have_values_in_the_unit_of_the_parameters(model):
@@ -92,13 +77,13 @@ def test_priors_of_a_nonlinear_model_join_its_likelihood():
         total += stats.gamma.logpdf(math.exp(sd), 2, scale=10) + math.log(2)
         return total + stats.t.logpdf(math.exp(sigma), 3, scale=2)
 
-    value, p = minimum(lambda p: deviance(p) - 2 * log_prior(p))
+    value, p = minimum(lambda p: normal_deviance(p) - 2 * log_prior(p))
     assert m.objective == pytest.approx(value, abs=1e-6)
     assert m.fixef.to_numpy() == pytest.approx(p[:3], rel=1e-4)
     assert (m.theta.iloc[0] * m.sigma, m.sigma) == pytest.approx(tuple(np.exp(p[3:])), rel=1e-4)
     own = np.array([*m.fixef, math.log(m.theta.iloc[0] * m.sigma), math.log(m.sigma)]) / SCALE
     assert m.log_prior == pytest.approx(log_prior(own), abs=1e-9)
-    assert -2 * m.llf == pytest.approx(deviance(own), abs=1e-8)
+    assert -2 * m.llf == pytest.approx(normal_deviance(own), abs=1e-8)
     # standard errors are those of the penalised Hessian: narrower than the prior's
     assert m.bse["Asym"] < 5
 
@@ -106,7 +91,7 @@ def test_priors_of_a_nonlinear_model_join_its_likelihood():
 def test_a_prior_of_log_sigma_holds_it():
     m = nlmer(FORMULA, load_dataset("orange"), prior={"resid": priors.Normal(math.log(9), 1e-3)})
     assert m.sigma == pytest.approx(9, abs=1e-3)
-    assert -2 * m.llf == pytest.approx(minimum(deviance, [(4, math.log(m.sigma))])[0], abs=1e-6)
+    assert -2 * m.llf == pytest.approx(minimum(normal_deviance, [(4, math.log(m.sigma))])[0], abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -13,40 +13,32 @@ from scipy import optimize
 
 import ranef
 from ranef import DataError, DesignError, OptionError, load_dataset, nlmer, priors
+from unit import orange_trees
+from unit.orange_trees import FORMULA, UNITS, normal_deviance
 
-ORANGE = load_dataset("orange")
-ORANGE["tall"] = np.where(ORANGE["Tree"].astype(int) > 3, "yes", "no")
-ORANGE["area"] = np.linspace(1.0, 4.0, len(ORANGE))
-FORMULA = "circumference ~ SSlogis(age, Asym, xmid, scal) ~ (Asym | Tree)"
-SCALE = np.array([190.0, 730.0, 350.0])
+ORANGE = orange_trees.ORANGE.assign(area=np.linspace(1.0, 4.0, 35))
+AGE, TALL = ORANGE["age"].to_numpy(float) / 1000, (ORANGE["tall"] == "yes").to_numpy()
+AREA = ORANGE["area"].to_numpy()
 
 Sds = Callable[[np.ndarray], np.ndarray]
 
 #: Text, number of parameters, and the standard deviations of the rows that they make.
 FUNCTIONS: dict[str, tuple[str, int, Sds]] = {
-    "power": ("power(age)", 1, lambda z: (ORANGE["age"].to_numpy(float) / 1000) ** z[0]),
-    "exponential": ("exponential(age)", 1, lambda z: np.exp(z[0] * ORANGE["age"].to_numpy(float) / 1000)),
-    "by_group": ("by_group(tall)", 1, lambda z: np.where(ORANGE["tall"] == "yes", np.exp(z[0]), 1.0)),
-    "fixed": ("fixed(area)", 0, lambda z: np.sqrt(ORANGE["area"].to_numpy())),
+    "power": ("power(age)", 1, lambda z: AGE ** z[0]),
+    "exponential": ("exponential(age)", 1, lambda z: np.exp(z[0] * AGE)),
+    "by_group": ("by_group(tall)", 1, lambda z: np.where(TALL, np.exp(z[0]), 1.0)),
+    "fixed": ("fixed(area)", 0, lambda z: np.sqrt(AREA)),
     "product": (
-        "power(age) * by_group(tall)", 2,
-        lambda z: (ORANGE["age"].to_numpy(float) / 1000) ** z[0] * np.where(ORANGE["tall"] == "yes", np.exp(z[1]), 1.0),
+        "power(age) * by_group(tall)",
+        2,
+        lambda z: AGE ** z[0] * np.where(TALL, np.exp(z[1]), 1.0),
     ),
-}  # fmt: skip
+}
 
 
 def deviance(p: np.ndarray, sds: Sds) -> float:
-    """-2 log-likelihood at (Asym, xmid, scal) in units of SCALE, log sd, log sigma, and z."""
-    asym, xmid, scal = p[:3] * SCALE
-    own = math.exp(p[4]) * sds(p[5:])
-    total = 0.0
-    for tree in ORANGE["Tree"].unique():
-        rows = (ORANGE["Tree"] == tree).to_numpy()
-        g = 1 / (1 + np.exp((xmid - ORANGE["age"].to_numpy(float)[rows]) / scal))
-        v = math.exp(2 * p[3]) * np.outer(g, g) + np.diag(own[rows] ** 2)
-        r = ORANGE["circumference"].to_numpy(float)[rows] - asym * g
-        total += np.linalg.slogdet(2 * np.pi * v)[1] + r @ np.linalg.solve(v, r)
-    return float(total)
+    """-2 log-likelihood at (Asym, xmid, scal) in UNITS, log sd, log sigma, and z."""
+    return normal_deviance(p, sds(p[5:]))
 
 
 def lowest(sds: Sds, k: int) -> Any:
@@ -72,10 +64,10 @@ def test_the_likelihood_is_that_of_the_normal_distribution(name: str) -> None:
     best = lowest(sds, k)
     assert m.convergence.ok
     assert m.objective == pytest.approx(best.fun, abs=1e-6)
-    assert np.allclose(m.fixef, best.x[:3] * SCALE, rtol=1e-4)
+    assert np.allclose(m.fixef, best.x[:3] * UNITS, rtol=1e-4)
     assert m.varcorr["Tree"].sd[0] == pytest.approx(math.exp(best.x[3]), rel=1e-3)
     covariance = np.linalg.inv(hessian(lambda p: 0.5 * deviance(p, sds), best.x))
-    assert np.allclose(m.bse, np.sqrt(np.diagonal(covariance))[:3] * SCALE, rtol=2e-3)
+    assert np.allclose(m.bse, np.sqrt(np.diagonal(covariance))[:3] * UNITS, rtol=2e-3)
     # an exponential of age in thousands, and a power of it that has the same exponent
     of_column = {"exponential": 1e-3}.get(name, 1.0)
     natural = np.exp(best.x[5:]) if name == "by_group" else best.x[5:] * of_column

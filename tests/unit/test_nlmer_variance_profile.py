@@ -12,22 +12,20 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from ranef import OptionError, load_dataset, nlmer
+from ranef import OptionError, nlmer
+from unit.orange_trees import FORMULA, ORANGE, UNITS, normal_deviance
 
-ORANGE = load_dataset("orange")
-ORANGE["tall"] = np.where(ORANGE["Tree"].astype(int) > 3, "yes", "no")
-FORMULA = "circumference ~ SSlogis(age, Asym, xmid, scal) ~ (Asym | Tree)"
 AGE, Y = ORANGE["age"].to_numpy(float), ORANGE["circumference"].to_numpy(float)
+LOG_AGE, TALL = np.log(AGE), (ORANGE["tall"] == "yes").to_numpy()
 TREES = [(ORANGE["Tree"] == tree).to_numpy() for tree in ORANGE["Tree"].unique()]
-UNITS = np.array([190.0, 730.0, 350.0])
 
 #: Text, and logarithms of the standard deviations of the rows in units of sigma by the parameters.
 COLUMNS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
-    "power": ("power(age)", lambda z: z[0] * np.log(AGE)),
-    "by_group": ("by_group(tall)", lambda z: z[0] * (ORANGE["tall"] == "yes").to_numpy()),
+    "power": ("power(age)", lambda z: z[0] * LOG_AGE),
+    "by_group": ("by_group(tall)", lambda z: z[0] * TALL),
     "product": (
         "power(age) * by_group(tall)",
-        lambda z: z[0] * np.log(AGE) + z[1] * (ORANGE["tall"] == "yes").to_numpy(),
+        lambda z: z[0] * LOG_AGE + z[1] * TALL,
     ),
 }
 
@@ -39,15 +37,7 @@ FOLLOWING: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 
 def deviance(p: np.ndarray, log_sds: Callable[[np.ndarray], np.ndarray]) -> float:
     """-2 log-likelihood at (Asym, xmid, scal) in UNITS, log sd, log sigma, and z."""
-    asym, xmid, scal = p[:3] * UNITS
-    own = np.exp(p[4] + log_sds(p[5:]))
-    total = 0.0
-    for rows in TREES:
-        g = 1 / (1 + np.exp((xmid - AGE[rows]) / scal))
-        v = math.exp(2 * p[3]) * np.outer(g, g) + np.diag(own[rows] ** 2)
-        r = Y[rows] - asym * g
-        total += np.linalg.slogdet(2 * np.pi * v)[1] + r @ np.linalg.solve(v, r)
-    return float(total)
+    return normal_deviance(p, np.exp(log_sds(p[5:])))
 
 
 @pytest.mark.parametrize("name", COLUMNS)

@@ -1,5 +1,6 @@
 """Averages over normal random effects against closed forms and SciPy's adaptive quadrature."""
 
+import math
 import warnings
 from itertools import pairwise
 
@@ -22,9 +23,14 @@ def integral(function, eta: float, sd: float, low: float = -9.0) -> float:
     places = (np.array([-40, -20, -10, -5, -2, 0, 2, 5, 10, 20, 40]) - eta) / sd
     ends = np.unique(np.clip(np.concatenate([places, np.linspace(-9, 9, 10)]), low, 9))
     return sum(
-        quad(lambda b: float(function(np.float64(eta + sd * b))) * norm.pdf(b), a, c, epsabs=1e-14, limit=200)[0]
+        quad(lambda b: float(function(np.float64(eta + sd * b))) * density(b), a, c, epsabs=1e-14, limit=200)[0]
         for a, c in pairwise(ends)
     )
+
+
+def density(b: float) -> float:
+    """Of the standard normal distribution (SciPy's takes ten times as long for one number)."""
+    return math.exp(-0.5 * b * b) / math.sqrt(2 * math.pi)
 
 
 @pytest.mark.parametrize("name", ["identity", "sqrt", "logit", "probit", "cloglog", "loglog", "cauchit"])
