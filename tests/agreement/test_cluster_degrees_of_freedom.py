@@ -231,6 +231,7 @@ def test_weights_leave_no_room_for_another_covariance() -> None:
         lmer("y ~ x + (1 | g)", FEW).summary(ddf="clusters")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_words(tmp_path: Path) -> None:
     page = FITS["glmer"]().report(tmp_path / "r.html").read_text(encoding="utf-8")
     assert "t tests with the number of clusters less one as degrees of freedom" in page

@@ -21,7 +21,8 @@ TEXT = {".py", ".pyi", ".rs", ".toml", ".md", ".R", ".json", ".txt", ".yml", ".y
 # Paths of the machine something was written on, and marks of unfinished work.
 FORBIDDEN = {
     "an absolute path of somebody's machine": re.compile(
-        r"(?<![\w.])/(?:home|Users)/[A-Za-z]|(?<![\w.:/])/(?:root|work|mnt|workspace)/\w"
+        # the slash first: that is what is searched for quickly
+        r"/(?:(?<![\w.]/)(?:home|Users)/[A-Za-z]|(?<![\w.:/]/)(?:root|work|mnt|workspace)/\w)"
     ),
     "a drive of somebody's machine": re.compile(r"\b[A-Z]:\\\\?Users\\"),
     "a mark of unfinished work": re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b"),

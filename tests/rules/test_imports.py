@@ -26,7 +26,8 @@ def test_only_fit_and_inference_call_the_compiled_module() -> None:
     package = Path(ranef.__file__).parent
     callers = set()
     for file in package.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        text = file.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)) if "_core" in text else ():
             if isinstance(node, ast.ImportFrom):
                 names = {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
             elif isinstance(node, ast.Import):

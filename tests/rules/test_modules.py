@@ -6,6 +6,7 @@ Exceptions have reasons.
 import ast
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import ranef
@@ -94,10 +95,13 @@ def layer(module: str) -> str:
     return parts[1] if len(parts) > 1 else parts[0]
 
 
-def found() -> Iterator[tuple[str, str, bool]]:
-    for module, file in MODULES.items():
-        for target, inside in imports(ast.parse(file.read_text(encoding="utf-8")).body):
-            yield module, target, inside
+@cache
+def found() -> list[tuple[str, str, bool]]:
+    return [
+        (module, target, inside)
+        for module, file in MODULES.items()
+        for target, inside in imports(ast.parse(file.read_text(encoding="utf-8")).body)
+    ]
 
 
 def test_no_module_is_imported_inside_a_function_without_a_reason() -> None:

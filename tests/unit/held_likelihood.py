@@ -5,6 +5,7 @@ plain n x n algebra and a general minimiser, nothing of the core's.
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.optimize
 
 
@@ -40,11 +41,11 @@ class HeldLikelihood:
         for j, value in (beta or {}).items():
             y = y - value * x[:, j]
         x = np.delete(x, list(beta or ()), axis=1)
-        white = np.linalg.solve(chol, np.column_stack([x, y]))
+        white = scipy.linalg.solve_triangular(chol, np.column_stack([x, y]), lower=True, check_finite=False)
         r = white[:, -1] - white[:, :-1] @ np.linalg.lstsq(white[:, :-1], white[:, -1], rcond=None)[0]
         return float(len(y) * np.log(2 * np.pi) + 2 * np.log(np.diag(chol)).sum() + r @ r)
 
-    def rise(self, held: str, value: float, i: int = 0, j: int = 1, starts: int = 2) -> float:
+    def rise(self, held: str, value: float, i: int = 0, j: int = 1, starts: int = 1) -> float:
         """By how much the deviance rises at least
         when ``held`` (``sd`` i, ``cor`` of i and j, ``sigma``, ``beta`` i) has a value.
         """

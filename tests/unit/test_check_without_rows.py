@@ -37,6 +37,7 @@ def test_random_effects_are_those_of_the_rows() -> None:
     assert len(np.ravel(sums.with_data(data).check(rng=1))) == 6
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("solver", "formula", "weights"),
     [

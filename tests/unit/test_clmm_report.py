@@ -45,6 +45,7 @@ def test_odds_of_a_higher_category(tmp_path: Path) -> None:
     assert "<mo>≤</mo>" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_nominal_and_scale_effects_in_words(tmp_path: Path) -> None:
     m = clmm("rating ~ temp + (1 | judge)", WINE, nominal="~ contact", scale="~ temp + (1 | judge)", link="probit")
     text = text_of(m, tmp_path / "page.html", labels={"rating": "bitterness"})

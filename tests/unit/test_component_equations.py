@@ -62,6 +62,7 @@ def test_random_effects_beside_the_mean_alone() -> None:
     assert "log(σ_i) = s_0judge" in scale.equations().to_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_shows_them(tmp_path: Path) -> None:
     m = glmer("count ~ mined + (1 | site)", DATA, family="poisson", zi_formula="~ mined")
     page = m.report(tmp_path / "page.html").read_text(encoding="utf-8")

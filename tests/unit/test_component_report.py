@@ -52,6 +52,7 @@ def test_the_zero_part_in_words(inflated: Any, tmp_path: Path) -> None:
     assert "not available" not in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_hurdle_in_words(tmp_path: Path) -> None:
     m = glmer("count ~ mined + (1 | site)", DATA, family="truncated_poisson", zi_formula="~ mined")
     text = text_of(m, tmp_path / "page.html")
@@ -61,6 +62,7 @@ def test_a_hurdle_in_words(tmp_path: Path) -> None:
     assert "has no dispersion to estimate" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_families_have_names_that_are_read(tmp_path: Path) -> None:
     """The call on the page makes the same model."""
     for name in ("nbinom2", "nbinom1", "truncated_nbinom2", "genpois", "compois", "tweedie", "betabinomial"):

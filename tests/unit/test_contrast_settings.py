@@ -200,6 +200,7 @@ def test_responses_drawn_without_a_fit_have_the_coding_of_the_session(data):
     np.testing.assert_allclose(y.iloc[:, 0], rows.a.map({"p": 1, "q": 2, "r": -3}), atol=1e-6)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_has_the_settings_of_the_fit(data, tmp_path):
     pytest.importorskip("matplotlib")
     with ranef.options(contrasts="sum", random_contrasts="lme4"):

@@ -55,6 +55,7 @@ def test_apart_in_two_factors_and_with_a_power() -> None:
     assert "  a_ij = β_1 + u_1j" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_has_them(tmp_path) -> None:
     pytest.importorskip("jinja2")
     pytest.importorskip("matplotlib").use("Agg")

@@ -53,8 +53,8 @@ def test_threads_and_number_do_not_change_a_replicate(name: str, type: Any, requ
 def test_core_and_python_draw_the_same_distribution(name: str, re: Any, request: pytest.FixtureRequest) -> None:
     """Replicates of the core against responses drawn by NumPy and fitted as any other."""
     m = request.getfixturevalue(name)
-    ours = m.bootstrap(1000, rng=2, re=re)
-    n = 200
+    ours = m.bootstrap(400, rng=2, re=re)
+    n = 100
     theirs = m.refit(m.simulate(n, re=re, rng=5))
     kept = np.isfinite(ours.objective)
     assert kept.mean() > 0.99

@@ -151,6 +151,7 @@ def test_words_in_data_are_texts(tmp_path: Path) -> None:
     assert '<b>level & "' in page.all("main")[0][1]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_missing_rows_and_boundary(tmp_path: Path) -> None:
     data = load_dataset("Dyestuff2")
     data.loc[[0, 1], "Yield"] = np.nan
@@ -167,6 +168,7 @@ def test_missing_rows_and_boundary(tmp_path: Path) -> None:
     assert "fixed effects account" not in random  # there are none but the intercept
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_fit_that_ended_early_is_no_result(tmp_path: Path) -> None:
     with pytest.warns(ranef.RanefWarning):
         model = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"), control={"max_evaluations": 2})
@@ -177,6 +179,7 @@ def test_a_fit_that_ended_early_is_no_result(tmp_path: Path) -> None:
         assert "They are not results." in page.section(part)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("formula", "data", "said"),
     [
@@ -194,12 +197,14 @@ def test_several_factors(formula: str, data: str, said: str, tmp_path: Path) -> 
         assert f"{percent(float(share))} to {group}" in page.section("random")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_uncorrelated_and_curved(tmp_path: Path) -> None:
     page = report(lmer("height ~ poly(age, 2) + (age || Subject)", load_dataset("Oxboys")), tmp_path)
     assert "The coefficients of poly(age, 2)1 and poly(age, 2)2 belong to a curve or a coding" in page.section("fixed")
     assert page.section("model").count("has its own deviation in") == 2
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_sums_to_zero_are_averages(tmp_path: Path) -> None:
     machines = load_dataset("machines")
     model = lmer("score ~ Machine + (Machine | Worker)", machines, contrasts={"Machine": "sum"})
@@ -215,12 +220,14 @@ def test_sums_to_zero_are_averages(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_articles(tmp_path: Path) -> None:
     model = glmer("Reaction ~ Days + (1 | Subject)", load_dataset("sleepstudy"), family="inverse.gaussian(identity)")
     assert "has an inverse Gaussian distribution" in (text := report(model, tmp_path).section("model"))
     assert "by an identity link" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_odds(tmp_path: Path) -> None:
     model = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
     best = load_case("cbpp_counts")["best"]["beta"]
@@ -238,6 +245,7 @@ def test_odds(tmp_path: Path) -> None:
     assert f"{number(float(np.exp(sd)))} times the typical value" in page.section("random")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_overdispersed_counts(tmp_path: Path) -> None:
     model = glmer("TICKS ~ YEAR + cHEIGHT + (1 | BROOD)", load_dataset("grouseticks"), family="poisson")
     page = report(model, tmp_path)
@@ -250,6 +258,7 @@ def test_overdispersed_counts(tmp_path: Path) -> None:
     assert "the expected count TICKS is multiplied by" in page.section("fixed")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_saved_models_have_reports(tmp_path: Path) -> None:
     lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy")).save(tmp_path / "m")
     page = report(ranef.load(tmp_path / "m"), tmp_path)

@@ -62,6 +62,7 @@ def test_simple_effects_in_words(factorial: Page) -> None:
     assert pictures == ["Means by recipe and hot"]  # those of the main effects are in it
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_probabilities_and_odds_ratios(tmp_path: Path) -> None:
     model = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
     page = report(model, tmp_path)
@@ -75,6 +76,7 @@ def test_probabilities_and_odds_ratios(tmp_path: Path) -> None:
     assert "to 2.7 %: odds are" in fixed
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("given", ["formula", "argument"])
 def test_rates_per_unit_of_what_the_offset_is_the_logarithm_of(given: str, tmp_path: Path) -> None:
     data = load_dataset("cbpp").rename(columns={"size": "animals"})
@@ -93,6 +95,7 @@ def test_rates_per_unit_of_what_the_offset_is_the_logarithm_of(given: str, tmp_p
     assert "takes 0.118 per unit of animals at risk, the average of these data, to 0.0293" in fixed  # 99 of 842
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_exposures_without_a_unit(tmp_path: Path) -> None:
     data = load_dataset("cbpp")
     model = glmer("incidence ~ period + (1 | herd)", data, family="poisson", offset=np.log(data["size"].to_numpy()))
@@ -135,6 +138,7 @@ def test_bad_labels_and_authors(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_contrasts_in_the_calls(tmp_path: Path) -> None:
     model = lmer("angle ~ recipe * hot + (1 | recipe:replicate)", cake(), contrasts={"recipe": "sum", "hot": "helmert"})
     page = report(model, tmp_path)
@@ -149,11 +153,13 @@ def test_contrasts_in_the_calls(tmp_path: Path) -> None:
     assert float(rows_of(page, "Means by recipe and hot")[0][2]) == pytest.approx(30.5, abs=0.06)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_models_without_factors_have_no_means(tmp_path: Path) -> None:
     page = report(lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy")), tmp_path)
     assert not any(a.get("id") == "means" for _, a in page.elements)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_nested_and_large_factors(tmp_path: Path) -> None:
     """A nested factor is no interaction, and a factor with many levels has no table."""
     rng = np.random.default_rng(2)
@@ -180,6 +186,7 @@ def test_large_data(tmp_path: Path) -> None:
     assert "of 40,000 points are drawn." in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_levels_that_are_numbers(tmp_path: Path) -> None:
     model = lmer("angle ~ factor(temp) * recipe + (1 | recipe:replicate)", load_dataset("cake"))
     page = report(model, tmp_path)
@@ -187,6 +194,7 @@ def test_levels_that_are_numbers(tmp_path: Path) -> None:
     assert "the largest difference, 215 minus 175, is" in page.section("means")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_means_need_the_data(tmp_path: Path) -> None:
     lmer("angle ~ recipe + (1 | recipe:replicate)", load_dataset("cake")).save(tmp_path / "m")
     page = report(ranef.load(tmp_path / "m"), tmp_path)

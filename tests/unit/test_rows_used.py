@@ -38,6 +38,7 @@ def test_the_line_is_in_all_that_is_shown(data):
     assert document["n_missing"] == 55
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_says_it(data, tmp_path):
     pytest.importorskip("matplotlib")
     page = tmp_path / "m.html"

@@ -15,6 +15,7 @@ import pyarrow.parquet
 import pytest
 
 from ranef import DataError, RanefError, RanefWarning, glmer, lmer, scale
+from ranef.data import text_batches
 from ranef.scale import fitting
 
 N = 1500
@@ -236,16 +237,17 @@ def test_a_full_disk_is_said(data, monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def long_text():
-    """More than two blocks of 8 MiB."""
-    n = 400_000
+    """More than two blocks of 1 MiB."""
+    n = 50_000
     rng = np.random.default_rng(2)
     d = pd.DataFrame({"id": rng.integers(100, size=n), "k": rng.integers(5, size=n), "pad": "p" * 40})
-    d["y"] = rng.normal(size=n) + 0.1 * d.k
+    d["y"] = rng.normal(size=n) + 0.1 * d.k + rng.normal(size=100)[d.id]
     return d
 
 
 @pytest.mark.parametrize("late", ["id text", "k decimals", "k missing", "y none until late", "flag"])
-def test_types_that_show_late_in_a_text_file(long_text, tmp_path, late):
+def test_types_that_show_late_in_a_text_file(long_text, tmp_path, monkeypatch, late):
+    monkeypatch.setattr(text_batches, "_BLOCK", 1 << 20)
     d = long_text.astype({"id": str, "k": str, "y": str})
     last = d.index[-5:]
     if late == "id text":
@@ -258,9 +260,9 @@ def test_types_that_show_late_in_a_text_file(long_text, tmp_path, late):
         d["k"] = np.where(d.k == "1", "1", "0")
         d.loc[last, "k"] = ["true", "false", "true", "1", "0"]
     else:
-        d.loc[: len(d) - 200_000, "k"] = ""
+        d.loc[: len(d) - 25_000, "k"] = ""
     d.to_csv(tmp_path / "d.csv", index=False)
-    assert (tmp_path / "d.csv").stat().st_size > 2.5 * 2**23
+    assert (tmp_path / "d.csv").stat().st_size > 2.5 * 2**20
     formula = "y ~ k + (1 | id)"
     whole, streamed = lmer(formula, tmp_path / "d.csv"), scale.fit(formula, tmp_path / "d.csv")
     assert streamed.nobs == whole.nobs
