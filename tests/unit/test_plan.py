@@ -16,8 +16,8 @@ DESIGNS = {
     "one factor with slopes": (1_500_000, 100_000, 2, False, 1, "y ~ x0 + (x0 | a)"),
     "nested": (1_500_000, 200_000, 2_000, True, 1, "y ~ x0 + (1 | b / a)"),
     "crossed, small": (1_500_000, 3_000, 200, False, 1, "y ~ x0 + (1 | a) + (1 | b)"),
-    "crossed, large": (200_000, 6_000, 4_000, False, 1, "y ~ x0 + (1 | a) + (1 | b)"),
-    "many columns": (300_000, 1_000, 2, False, 60, "y ~ {x} + (1 | a)"),
+    "crossed, large": (100_000, 5_000, 3_000, False, 1, "y ~ x0 + (1 | a) + (1 | b)"),
+    "many columns": (200_000, 1_000, 2, False, 60, "y ~ {x} + (1 | a)"),
 }
 
 SCRIPT = """

@@ -170,7 +170,7 @@ fn errors_are_what_is_stated() {
         (data(8000, &[400, 200, 100], &[0.7, 0.5, 0.4], 4, false, 1), vec![0.5, 0.8, 0.4]),
         (data(3000, &[500, 300, 14], &[0.7, 0.5, 0.4], 5, true, 5), vec![0.7, 0.6, 0.3]),
         (
-            with_slopes(data(6000, &[300, 150, 80], &[0.7, 0.5, 0.3], 6, true, 1), terms_with_slopes(), 6),
+            with_slopes(data(4000, &[200, 100, 80], &[0.7, 0.5, 0.3], 6, true, 1), terms_with_slopes(), 6),
             vec![0.6, 0.02, 0.4, 0.5, 0.5, -0.01, 0.1, 0.4, 0.2, 0.5, 0.3, 0.3],
         ),
     ];
@@ -181,7 +181,7 @@ fn errors_are_what_is_stated() {
         let (mut errors, mut ratios, mut inside) = (Vec::new(), Vec::new(), 0);
         let mut off = vec![Vec::new(); theta.len()];
         let mut ratio = vec![0.0; theta.len()];
-        let seeds = 30;
+        let seeds = 16;
         for seed in 0..seeds {
             let (v, error, g, stated) = sampled(&model, theta, true, 16, seed);
             errors.push(v - value);
@@ -199,7 +199,7 @@ fn errors_are_what_is_stated() {
         println!("{theta:?}: sd {:.4} bias {z:.2} rms ratio {spread:.2} inside {inside}/{seeds}", sd(&errors));
         assert!(z.abs() < 3.5, "bias");
         assert!((0.75..1.45).contains(&spread), "spread {spread}");
-        assert!(inside >= 25, "{inside}");
+        assert!(inside >= 13, "{inside}");
         for f in 0..theta.len() {
             if sd(&off[f]) < 1e-6 {
                 // a factor with few levels is not sampled
@@ -244,8 +244,8 @@ fn estimates_are_those_of_the_exact_solver() {
         (data(3000, &[500, 300, 14], &[0.7, 0.5, 0.4], 5, true, 5), true),
         (data(4000, &[300, 200, 80], &[0.7, 0.5, 0.0], 8, false, 1), true),
         (data(4000, &[300, 200], &[0.0, 0.5], 9, false, 1), true),
-        (with_slopes(data(9000, &[300, 150, 80], &[0.7, 0.5, 0.3], 6, true, 1), terms_with_slopes(), 6), true),
-        (with_slopes(data(5000, &[200, 100, 10], &[0.7, 0.0, 0.3], 11, false, 1), terms_with_slopes(), 8), false),
+        (with_slopes(data(6000, &[200, 100, 50], &[0.7, 0.5, 0.3], 6, true, 1), terms_with_slopes(), 6), true),
+        (with_slopes(data(4000, &[150, 80, 10], &[0.7, 0.0, 0.3], 11, false, 1), terms_with_slopes(), 8), false),
     ];
     for (d, reml) in &cases {
         let rows = d.rows();
