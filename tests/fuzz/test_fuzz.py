@@ -1,4 +1,4 @@
-"""A short run of the fuzzer: every fit of a few hundred random models
+"""A short run of the fuzzer: every fit of a hundred random models
 that says it converged is the best that is known, with the right criterion.
 """
 

@@ -33,7 +33,7 @@ print(m.nobs, peak, m.fixef["x"])
 
 def test_a_folder_that_is_fitted_in_a_limited_address_space(tmp_path):
     rng = np.random.default_rng(1)
-    files, n = 12, 200_000
+    files, n = 6, 200_000
     folder = tmp_path / "d"
     folder.mkdir()
     for i in range(files):
