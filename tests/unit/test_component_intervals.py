@@ -16,7 +16,8 @@ from ranef.errors import OptionError
 FOLDER = Path(__file__).parents[1] / "reference" / "components"
 SALAMANDERS = pd.read_parquet(FOLDER / "Salamanders.parquet")
 FAMILIES = pd.read_parquet(FOLDER / "sim_families.parquet")
-N = 20_000
+#: Draws, and how many rows of the same kind are drawn at once.
+N, ROWS = 20_000, 2_000
 
 pytestmark = pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
 
@@ -58,7 +59,8 @@ def test_limits_of_new_responses_of_new_groups(name: str) -> None:
     m = glmer(formula, FAMILIES, **options)  # type: ignore[arg-type]
     rows = FAMILIES.iloc[[0, 100, 200]].assign(g=["new 1", "new 2", "new 3"])
     found = m.predict(rows, re="population", interval="prediction")
-    draws = m.simulate(N, newdata=rows, rng=2).to_numpy()
+    many = FAMILIES.iloc[np.repeat([0, 100, 200], ROWS)].assign(g=[f"new {i}" for i in range(3 * ROWS)])
+    draws = m.simulate(N // ROWS, newdata=many, rng=2).to_numpy().reshape(3, N)
     lower, upper = (found[side].to_numpy()[:, None] for side in ("lower", "upper"))
     # values that lie on a limit are within, up to rounding
     tiny = 1e-9 * np.maximum(1.0, np.abs(upper))
@@ -74,7 +76,8 @@ def test_limits_of_new_responses_of_new_groups(name: str) -> None:
 def test_limits_at_the_modes_are_quantiles_of_the_distribution(inflated: Any) -> None:
     rows = SALAMANDERS.iloc[[3, 300]]
     found = inflated.predict(rows, interval="prediction", level=0.8)
-    draws = inflated.simulate(N, newdata=rows, re="conditional", rng=2).to_numpy()
+    many = SALAMANDERS.iloc[np.repeat([3, 300], ROWS)]
+    draws = inflated.simulate(N // ROWS, newdata=many, re="conditional", rng=2).to_numpy().reshape(2, N)
     np.testing.assert_allclose(found["upper"], np.quantile(draws, 0.9, axis=1, method="inverted_cdf"), atol=1.0)
     assert (found["lower"] == 0).all()
 
