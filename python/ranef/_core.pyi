@@ -865,6 +865,9 @@ def curve_system(
     ``start`` has all predictors of the rows, ``spread`` their sizes, in which a search steps.
     """
 
+class NoModesError(ValueError):
+    """The modes of the random effects cannot be found at given parameters."""
+
 class GlmmSystem:
     """Families are named as in `GeneralizedSolution`, and ``binomial`` and ``poisson``; links
     ``logit``, ``probit``, ``cloglog``, ``loglog``, ``cauchit``, ``log``, ``identity``, ``sqrt``,

@@ -48,12 +48,12 @@ def wald_ddf(ddf: object, choices: Sequence[Ddf]) -> Ddf:
         )
     if len(choices) > 1:
         raise OptionError(
-            f"ddf={ddf!r} is for linear models: these tests have the number of clusters less one, ddf='clusters', or "
-            "are normal, ddf='none'. Leave ddf out."
+            f"ddf={ddf!r} is for linear models without priors and sampling weights: these tests have the number of "
+            "clusters less one, ddf='clusters', or are normal, ddf='none'. Leave ddf out."
         )
     raise OptionError(
-        f"ddf={ddf!r} is for linear models: tests of generalized models are normal and have no degrees of freedom. "
-        "Leave ddf out."
+        f"ddf={ddf!r} is for linear models without priors and sampling weights: tests of others are normal and have no "
+        "degrees of freedom. Leave ddf out."
     )
 
 

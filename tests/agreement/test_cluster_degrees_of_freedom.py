@@ -231,6 +231,26 @@ def test_weights_leave_no_room_for_another_covariance() -> None:
         lmer("y ~ x + (1 | g)", FEW).summary(ddf="clusters")
 
 
+@pytest.mark.parametrize("ddf", ["kenward-roger", "between-within", "residual"])
+def test_fits_refuse_degrees_of_freedom_that_their_tests_do_not_have(ddf: Any) -> None:
+    with pytest.raises(OptionError, match="without priors and sampling weights"):
+        lmer("y ~ x + (1 | g)", FEW, sampling_weights=BOTH, ddf=ddf)
+    with pytest.raises(OptionError, match="without priors and sampling weights"):
+        lmer("y ~ x + (1 | g)", FEW, prior={"cov": ranef.priors.Gamma()}, ddf=ddf)
+    weighted = FITS["lmer"]()
+    with pytest.raises(OptionError, match="without priors and sampling weights"):
+        weighted.update(ddf=ddf)
+
+
+def test_fits_take_degrees_of_freedom_that_their_tests_have() -> None:
+    formula = "y ~ x + f + (1 | g)"
+    counted = lmer(formula, FEW, sampling_weights=BOTH, ddf="clusters")
+    assert counted.df.tolist() == FITS["lmer"]().df.tolist() == [11.0] * 4
+    assert np.isinf(lmer(formula, FEW, sampling_weights=BOTH, ddf="none").df).all()
+    with pytest.raises(OptionError, match="sampling_weights= or a robust cov="):
+        lmer(formula, FEW, prior={"cov": ranef.priors.Gamma()}, ddf="clusters")
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_words(tmp_path: Path) -> None:
     page = FITS["glmer"]().report(tmp_path / "r.html").read_text(encoding="utf-8")

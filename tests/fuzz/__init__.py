@@ -7,6 +7,7 @@ Short in the test suite (``test_fuzz*.py``), long by command from the root of th
     python -m tests.fuzz linear --n 20000 --seed 1 --jobs 2
     python -m tests.fuzz generalized --n 5000 --seed 1
     python -m tests.fuzz families --n 1000 --checks "other starts,dense,invariance"
+    python -m tests.fuzz clmm --n 100
     python -m tests.fuzz show linear 1234
     python -m tests.fuzz acceptance
     python -m tests.fuzz formulas --n 1000000

@@ -6,7 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from ranef import RanefWarning, glmer, lmer
+from ranef import RanefWarning, clmm, glmer, lmer
+
+VERBS = {"linear": lmer, "clmm": clmm}
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,7 @@ class Case:
 
     Attributes
     ----------
-    model : {"linear", "generalized", "families"}
+    model : {"linear", "generalized", "families", "clmm"}
     seed : int
         The number that the case is made from.
     kind : str
@@ -23,7 +25,7 @@ class Case:
     formula : str
     data : DataFrame
     options : dict
-        Other arguments of ``lmer`` or ``glmer``.
+        Other arguments of the verb.
     """
 
     model: str
@@ -38,7 +40,7 @@ class Case:
 
         That it is singular or not converged is no news here.
         """
-        verb = lmer if self.model == "linear" else glmer
+        verb = VERBS.get(self.model, glmer)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RanefWarning)
             return verb(
@@ -50,7 +52,7 @@ class Case:
     @property
     def call(self) -> str:
         """The call that fits it, as text, with the data called ``case.data``."""
-        verb = "lmer" if self.model == "linear" else "glmer"
+        verb = VERBS.get(self.model, glmer).__name__
         options = "".join(f", {k}={v!r}" for k, v in self.options.items())
         return f"{verb}({self.formula!r}, case.data{options})"
 
@@ -63,7 +65,7 @@ class Case:
             Theta of a better point, to start from.
         """
         lines = [
-            "from ranef import glmer, lmer",
+            "from ranef import clmm, glmer, lmer",
             f"from tests.fuzz.{self.model}_cases import {self.model}_case",
             "",
             f"case = {self.model}_case({self.seed})  # kind: {self.kind}",

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from ranef.fit.ordinal.record import OrdinalFit
+
 from . import components_criterion
 from .components_criterion import ComponentsCriterion
 from .dense import dense_glmm, dense_laplace, factor_of_z, linear_criterion, theta_positions
@@ -81,6 +83,15 @@ def accurate(criterion: Any, v: np.ndarray) -> float:
         return linear_criterion(fit, criterion.theta(v))
     _, beta, dispersion = criterion.parts(v)
     return dense_laplace(fit, criterion.theta(v), beta, dispersion, criterion.modes(v))
+
+
+def excuse_of(fit: Any) -> str:
+    """Why a fit need not be the best one: its model is saturated, or its thresholds cross in rows
+    of the data, so that its likelihood is none; else empty.
+    """
+    if isinstance(fit, OrdinalFit):
+        return "crossing thresholds" if (np.diff(fit.own_thresholds(), axis=1) < 0).any() else ""
+    return "saturated" if saturated(fit) else ""
 
 
 def saturated(fit: Any) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .criterion import HUGE, NONE, Scaled, random_theta, reported_theta, theta_units
+from .criterion import HUGE, NONE, Scaled, criterion_of, random_theta, reported_theta, theta_units
 from .finding import Finding
 from .sampled import sampled_criterion
 
@@ -91,6 +91,11 @@ class ComponentsCriterion:
         e = self.at(v, NODES.get(k, 5))
         return float("nan") if e is None else float(e.objective)
 
+    def likelihood(self, v: np.ndarray) -> tuple[float, float]:
+        """-2 log-likelihood by quadrature, else by sampling, and its error."""
+        exact = self.integrated(v)
+        return (sampled_criterion(self, v), SAMPLED) if np.isnan(exact) else (exact, 0.0)
+
     def predictors(self, v: np.ndarray) -> list[np.ndarray]:
         """The fixed part (n,) of every predictor."""
         out, (_, beta) = [], self.parts(v)
@@ -101,7 +106,7 @@ class ComponentsCriterion:
 
 def found_again(model: Any) -> list[Finding]:
     """Whether the criterion at the estimates is found again, from no modes."""
-    criterion = ComponentsCriterion(model)
+    criterion = criterion_of(model)
     again = criterion.value(criterion.own)[0]
     gap = abs(again - criterion.own_value)
     if gap < AGAIN * (1.0 + abs(again)):
@@ -119,13 +124,7 @@ def cause_of(criterion: ComponentsCriterion, point: np.ndarray, value: float) ->
     note = f"core {criterion.own_value:.7f} and {value:.7f}; again {own:.7f} and {there:.7f}"
     if own - there <= gap / 2:
         return "other modes", note
-    exact, exact_there, error = criterion.integrated(criterion.own), criterion.integrated(point), 0.0
-    if np.isnan(exact) or np.isnan(exact_there):
-        exact, exact_there, error = (
-            sampled_criterion(criterion, criterion.own),
-            sampled_criterion(criterion, point),
-            SAMPLED,
-        )
+    (exact, error), (exact_there, _) = criterion.likelihood(criterion.own), criterion.likelihood(point)
     note += f"; integrated {exact:.3f} and {exact_there:.3f}"
     if exact_there > exact + error:
         return "artefact", note

@@ -9,6 +9,7 @@ import numpy as np
 
 from ranef.fit.components.record import ComponentsFit
 from ranef.fit.linear import LmmFit
+from ranef.fit.ordinal.record import OrdinalFit
 
 from .dense import spherical_modes, theta_positions
 
@@ -188,6 +189,10 @@ def reported_theta(criterion: Any, v: np.ndarray) -> np.ndarray:
 
 def criterion_of(model: Any) -> Any:
     """The criterion of a fitted model."""
+    if isinstance(model._fit, OrdinalFit):
+        from .clmm_criterion import OrdinalCriterion
+
+        return OrdinalCriterion(model)
     if isinstance(model._fit, ComponentsFit):
         from .components_criterion import ComponentsCriterion
 

@@ -184,6 +184,15 @@ def check(case: Any, model: Any) -> list[Finding]:
         from .components_criterion import found_again
 
         return found_again(model)
+    if case.model == "clmm":
+        from .clmm_criterion import dense_laplace as of_categories
+        from .components_criterion import found_again
+
+        gap = abs(of_categories(model) - fit.objective)
+        wrong = gap > GENERALIZED * max(1.0, abs(fit.objective) / 300)
+        note = f"core {fit.objective:.8f}, dense {of_categories(model):.8f}"
+        found = [Finding("dense", "criterion", gap, note, fit.theta.tolist())] if wrong else []
+        return [*found, *found_again(model)]
     generalized = case.model == "generalized"
     dispersion = None if not generalized or np.isnan(fit.dispersion) else fit.dispersion
     if generalized:

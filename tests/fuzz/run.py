@@ -12,7 +12,8 @@ from ranef import RanefError
 
 from . import dense, free_search, invariance, other_starts
 from .case import Case
-from .cause import saturated
+from .cause import excuse_of
+from .clmm_cases import clmm_case
 from .families_cases import families_case
 from .finding import Finding, Outcome
 from .generalized_cases import generalized_case
@@ -22,6 +23,7 @@ MAKE: dict[str, Callable[[int], Case]] = {
     "linear": linear_case,
     "generalized": generalized_case,
     "families": families_case,
+    "clmm": clmm_case,
 }
 CHECKS = {
     "other starts": other_starts.check,
@@ -50,8 +52,8 @@ def run_case(case: Case, checks: Iterable[str]) -> Outcome:
     status = model.convergence.status
     wanted = checks if status.ok else [c for c in checks if c == "free search" and status.value != "separated"]
     found = without_consequences([f for name in wanted for f in _checked(name, case, model)])
-    if found and saturated(model._fit):
-        found = [replace(f, cause="saturated", note=f"{f.cause}; {f.note}") for f in found]
+    if found and (excuse := excuse_of(model._fit)):
+        found = [replace(f, cause=excuse, note=f"{f.cause}; {f.note}") for f in found]
     return Outcome(case.seed, kind, family, status.value, status.ok, float(model.objective), tuple(found), seconds)
 
 

@@ -7,8 +7,8 @@ from .finding import Finding, Outcome
 
 #: Where a lower criterion is no fault of the fit: random and fixed effects span all rows, or
 #: Laplace's determinant vanishes there, or Laplace's approximation is lower there and the
-#: likelihood is not.
-EXCUSED = ("saturated", "degenerate", "artefact")
+#: likelihood is not; or thresholds of ordered categories cross, so that probabilities are negative.
+EXCUSED = ("saturated", "degenerate", "artefact", "crossing thresholds")
 #: Causes that are errors of the criterion's value and not of the search.
 VALUE = ("criterion", "not found again", "other modes")
 

@@ -4,10 +4,12 @@ that says it converged is the best that is known, with the right criterion.
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from .acceptance import KINDS, WRONG, failures, wrong_valleys
 from .case import Case
+from .clmm_cases import clmm_case
 from .criterion import criterion_of
 from .families_cases import families_case
 from .generalized_cases import generalized_case
@@ -45,6 +47,26 @@ def test_generalized(first: int) -> None:
 @pytest.mark.parametrize("first", [1003, 1025])
 def test_families(first: int) -> None:
     assert_right("families", range(first, first + 4), ("other starts", "dense"))
+
+
+@pytest.mark.parametrize("first", [2, 14])
+def test_clmm(first: int) -> None:
+    assert_right("clmm", range(first, first + 4), ("other starts", "dense"))
+
+
+def test_a_lower_end_of_categories_is_an_artefact() -> None:
+    """With two rows a level random slopes run to infinity, where Laplace's approximation is far
+    above the likelihood that it stands for.
+    """
+    model = clmm_case(14).fit()
+    criterion = criterion_of(model)
+    theta = np.ascontiguousarray(criterion.parts(criterion.own)[0])
+    other = criterion.system.fit(
+        1, "observed", theta + np.array([5.0, 0.0, 5.0]), None, None, None, 2000, 1e-10, 1, None
+    )
+    point = criterion.numbers(other.solution.theta, other.solution.beta)
+    assert other.ending.objective < model.objective - 1.0
+    assert criterion.integrated(point) > criterion.integrated(criterion.own) + 10.0
 
 
 @pytest.mark.parametrize(
@@ -109,7 +131,7 @@ def test_no_replicate_ends_in_the_wrong_valley(effects: str) -> None:
     assert abs(found["wrong sign: best"] - found["wrong sign: bootstrap"]) <= 5, found
 
 
-@pytest.mark.parametrize("make", [linear_case, generalized_case, families_case])
+@pytest.mark.parametrize("make", [linear_case, generalized_case, families_case, clmm_case])
 def test_a_number_makes_one_case(make: Callable[[int], Case]) -> None:
     a, b = make(11), make(11)
     assert a.formula == b.formula

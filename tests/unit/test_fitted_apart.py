@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from ranef import glmer
+from ranef._core import NoModesError
 from ranef.errors import MemoryLimitError
 from ranef.fit.components import fit as component_fit
 
@@ -100,7 +101,7 @@ def test_only_modes_that_are_not_found_lead_to_a_joint_search() -> None:
             raise self.problem
 
     apart: Any = SimpleNamespace(theta=np.ones(1), beta=np.ones(1))
-    lost: Any = System(ValueError("the modes of the random effects cannot be found at these parameters"))
+    lost: Any = System(NoModesError("the modes of the random effects cannot be found at these parameters"))
     assert component_fit._at_estimates(lost, apart, (1, "observed"), 1) is None
     large: Any = System(MemoryLimitError("the model does not fit into memory"))
     with pytest.raises(MemoryLimitError):

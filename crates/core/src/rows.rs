@@ -136,6 +136,16 @@ impl FactorRows<'_> {
     }
 }
 
+/// New rows for one factor: level codes (-1 for none) and the columns of Z of all its terms.
+pub struct NewRows<'a> {
+    /// Level of each row, or -1; where rows have several, of each member.
+    pub codes: &'a [i32],
+    /// Members of the rows, where these do not have one level each.
+    pub members: Option<Members<'a>>,
+    /// Columns in the order of the factor's effects.
+    pub z: Vec<&'a [f64]>,
+}
+
 /// The data of a mixed model.
 #[derive(Clone)]
 pub struct Rows<'a> {

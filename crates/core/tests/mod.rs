@@ -11,6 +11,7 @@ mod krylov;
 mod limits;
 mod no_random_terms;
 mod pattern;
+mod pattern_draws;
 mod random_bytes;
 mod response_law;
 mod row_covariance;

@@ -7,9 +7,9 @@ use numpy::{
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use ranef_core::error::CoreError;
-use ranef_core::layout::FactorSize;
+use ranef_core::layout::{FactorSize, Layout};
 use ranef_core::linear::Coding;
-use ranef_core::rows::{Column, FactorRows, Members, Rows, TermRows};
+use ranef_core::rows::{Column, FactorRows, Members, NewRows, Rows, TermRows};
 use ranef_core::structure::{self, Structure};
 use std::sync::{Arc, OnceLock};
 
@@ -72,6 +72,32 @@ pub(crate) fn columns<'a>(a: &'a PyReadonlyArray2<'_, f64>) -> PyResult<Vec<&'a 
         return Err(PyValueError::new_err("matrices must be in Fortran order"));
     }
     Ok(a.as_slice()?.chunks_exact(n).collect())
+}
+
+/// New rows of all factors of a model.
+pub(crate) fn new_rows<'a>(
+    factors: &'a [NewFactorArgument<'_>],
+    n: usize,
+    layout: &Layout,
+) -> PyResult<Vec<NewRows<'a>>> {
+    if factors.len() != layout.factors.len() {
+        return Err(PyValueError::new_err("new rows do not have the factors of the model"));
+    }
+    let mut out = Vec::new();
+    for ((codes, z), f) in factors.iter().zip(&layout.factors) {
+        let mut cols = Vec::new();
+        for z in z {
+            cols.extend(columns(z)?);
+        }
+        let (codes, members) = codes.all(n)?;
+        let fits =
+            cols.len() == f.k && cols.iter().all(|c| c.len() == n) && codes.iter().all(|&c| c < f.n_levels as i32);
+        if !fits {
+            return Err(PyValueError::new_err("new rows do not have the effects and levels of the model"));
+        }
+        out.push(NewRows { codes, members, z: cols });
+    }
+    Ok(out)
 }
 
 /// A matrix from its rows.

@@ -15,8 +15,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use ranef_core::layout::Frame;
 use ranef_core::linear::{
-    fit_correlated, BlockRows, Correlated, CorrelatedSolution, CorrelatedState as State, FitOptions, NewRows, Want,
+    fit_correlated, BlockRows, Correlated, CorrelatedSolution, CorrelatedState as State, FitOptions, Want,
 };
+use ranef_core::rows::NewRows;
 
 /// What R knows of the rows.
 #[derive(FromPyObject)]
@@ -169,22 +170,9 @@ impl CorrelatedSystem {
         let valleys = f
             .valleys
             .iter()
-            .map(|(criterion, frames, _)| {
-                let theta = sys.theta_of(frames).into_pyarray(py).unbind();
-                let objective = criterion + sys.constant(reml);
-                Py::new(
-                    py,
-                    Valley {
-                        objective,
-                        theta,
-                        beta: None,
-                        dispersion: None,
-                        extras: Vec::new().into_pyarray(py).unbind(),
-                    },
-                )
-            })
+            .map(|(criterion, frames, _)| Valley::linear(py, criterion + sys.constant(reml), sys.theta_of(frames)))
             .collect::<PyResult<_>>()?;
-        let search = Search { runs: f.runs, looks: 0, complete: false, moved_on: false, beyond: 0.0, valleys };
+        let search = Search { runs: f.runs, valleys, ..Search::default() };
         let fit = LinearFit {
             solution: solution.map(|s| Py::new(py, s)).transpose()?,
             ending: Py::new(py, ending)?,

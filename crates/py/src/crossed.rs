@@ -1,7 +1,7 @@
 //! The linear mixed model with crossed factors, by the iterative solver.
 
 use crate::arguments::{
-    by_factor, columns, matrix, to_python, Arrays, FactorArgument, LevelsArgument, NewFactorArgument,
+    by_factor, columns, matrix, new_rows, to_python, Arrays, FactorArgument, LevelsArgument, NewFactorArgument,
 };
 use crate::information::satterthwaite_record;
 use crate::records::{Ending, LinearFit, LinearSolution, SampledFit, Search};
@@ -15,7 +15,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use ranef_core::krylov::{fit, Crossed, CrossedOptions, Gathered, Levels, Polynomial, Signs};
 use ranef_core::layout::{Lambda, Layout};
-use ranef_core::linear::{FitOptions, NewRows};
+use ranef_core::linear::FitOptions;
 use ranef_core::replicate::Sampled;
 use ranef_core::watch::Watch;
 
@@ -89,28 +89,6 @@ pub(crate) fn levels_record(py: Python<'_>, found: Levels, layout: &Layout) -> P
         all.push(c.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?.unbind());
     }
     Ok((all, found.error, found.probes))
-}
-
-/// New rows of all factors of a model.
-fn new_rows<'a>(factors: &'a [NewFactorArgument<'_>], n: usize, layout: &Layout) -> PyResult<Vec<NewRows<'a>>> {
-    if factors.len() != layout.factors.len() {
-        return Err(PyValueError::new_err("new rows do not have the factors of the model"));
-    }
-    let mut out = Vec::new();
-    for ((codes, z), f) in factors.iter().zip(&layout.factors) {
-        let mut cols = Vec::new();
-        for z in z {
-            cols.extend(columns(z)?);
-        }
-        let (codes, members) = codes.all(n)?;
-        let fits =
-            cols.len() == f.k && cols.iter().all(|c| c.len() == n) && codes.iter().all(|&c| c < f.n_levels as i32);
-        if !fits {
-            return Err(PyValueError::new_err("new rows do not have the effects and levels of the model"));
-        }
-        out.push(NewRows { codes, members, z: cols });
-    }
-    Ok(out)
 }
 
 impl CrossedSystem {
@@ -217,14 +195,7 @@ impl CrossedSystem {
             null_dimensions: null,
             gradient: Some(found.gradient.into_pyarray(py).unbind()),
         };
-        let search = Search {
-            runs: 1,
-            looks: found.evaluations,
-            complete: false,
-            moved_on: false,
-            beyond: 0.0,
-            valleys: Vec::new(),
-        };
+        let search = Search { looks: found.evaluations, ..Search::default() };
         let fit = LinearFit {
             solution: Some(Py::new(py, solution)?),
             ending: Py::new(py, ending)?,

@@ -180,8 +180,7 @@ fn record(
         null_dimensions: f.null_dimensions,
         gradient: Some(f.gradient.into_pyarray(py).unbind()),
     };
-    let search =
-        Search { runs: 1, looks: f.evaluations, complete: false, moved_on: false, beyond: 0.0, valleys: Vec::new() };
+    let search = Search { looks: f.evaluations, ..Search::default() };
     let square = |v: Option<Vec<f64>>, n: usize| v.map(|v| matrix(py, v, n, n)).transpose();
     let vcov = f.covariance.as_ref().map(|c| (0..p * p).map(|t| c[(nt + t / p) * n + nt + t % p]).collect());
     let fit = GeneralizedFit {

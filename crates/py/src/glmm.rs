@@ -1,30 +1,33 @@
 //! The generalized linear mixed model.
 
-use crate::arguments::{
-    by_factor, columns, each_row, effect_sets, matrix, to_python, Arrays, FactorArgument, NewFactorArgument,
-};
+use crate::arguments::{by_factor, columns, each_row, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
 use crate::families::{checked_extras, chosen, ExtrasArgument};
+use crate::glmm_effects as effects;
 use crate::kernel::Raises;
 use crate::prior::{by_level, PriorArgument, SamplingArgument};
 use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Search, Valley};
 use crate::row_kernel::RowKernel;
 use crate::watch::{asking_nobody, whole_of, LONG, MANY_ROWS};
-use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
-    PyUntypedArrayMethods,
-};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use ranef_core::families::{ABOVE, BELOW};
 use ranef_core::generalized::{
-    predict_variance, search, Approximation, Curvature, Failure, Fit, FitOptions, FixedBlock, GlmmSystem as Model,
-    Modes, NewRows, Point, SeveralRows, Solution, ThresholdBlock,
+    search, Approximation, Curvature, Failure, Fit, FitOptions, FixedBlock, GlmmSystem as Model, Modes, Point,
+    SeveralRows, Solution, ThresholdBlock,
 };
 use ranef_core::memory::{self, room_for};
 use std::sync::{Arc, Mutex};
 
 type Vector<'py> = PyReadonlyArray1<'py, f64>;
+
+pyo3::create_exception!(
+    ranef._core,
+    NoModesError,
+    PyValueError,
+    "The modes of the random effects cannot be found at given parameters."
+);
 
 /// Place of the thresholds among the blocks, their map, and columns of effects on them.
 type ThresholdsArgument<'py> = (usize, PyReadonlyArray2<'py, f64>, PyReadonlyArray2<'py, f64>);
@@ -37,7 +40,7 @@ pub struct GlmmSystem {
     custom: Option<Arc<dyn Raises>>,
     work: Mutex<Option<(Modes, usize)>>,
     /// Bytes that calls may take, where the fit was given a limit.
-    memory: Option<f64>,
+    pub(crate) memory: Option<f64>,
 }
 
 pub(crate) fn approximation(n_quad: usize, curvature: &str) -> PyResult<Approximation> {
@@ -49,13 +52,13 @@ pub(crate) fn approximation(n_quad: usize, curvature: &str) -> PyResult<Approxim
     Ok(Approximation { n_quad, curvature })
 }
 
-fn not_found(why: Failure) -> PyErr {
+pub(crate) fn not_found(why: Failure) -> PyErr {
     let why = match why {
         Failure::Undefined => "the likelihood is not defined there",
         Failure::NotPositive => "the penalised likelihood has no interior maximum there",
         Failure::Family => "the family failed",
     };
-    PyValueError::new_err(format!("the modes of the random effects cannot be found at these parameters: {why}"))
+    NoModesError::new_err(format!("the modes of the random effects cannot be found at these parameters: {why}"))
 }
 
 impl GlmmSystem {
@@ -65,7 +68,7 @@ impl GlmmSystem {
         GlmmSystem { arrays, g, custom, work: Mutex::new(None), memory: memory::allowance().map(|a| a.bytes()) }
     }
 
-    fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&Model, &mut Modes) -> T) -> T {
+    pub(crate) fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&Model, &mut Modes) -> T) -> T {
         let taken = self.work.lock().unwrap_or_else(|e| e.into_inner()).take();
         let mut work = match taken {
             Some((w, n)) if n == n_threads => w,
@@ -282,8 +285,7 @@ impl GlmmSystem {
         drop(several);
         drop(rows);
         drop(borrowed);
-        let memory = memory::allowance().map(|a| a.bytes());
-        Ok(GlmmSystem { arrays, g, custom: None, work: Mutex::new(None), memory })
+        Ok(Self::made(arrays, g, None))
     }
 
     /// Columns of x in use.
@@ -356,7 +358,7 @@ impl GlmmSystem {
             })
         });
         self.raised()?;
-        let (s, solution) = result?.map_err(to_python)?;
+        let (mut s, solution) = result?.map_err(to_python)?;
         let solution = solution.map(|found| self.solution_record(py, found, &s.fit.point)).transpose()?;
         let valley = |v: ranef_core::generalized::Valley| {
             let valley = Valley {
@@ -368,14 +370,8 @@ impl GlmmSystem {
             };
             Py::new(py, valley)
         };
-        let search = Search {
-            runs: s.runs,
-            looks: s.looks,
-            complete: s.complete,
-            moved_on: s.moved_on,
-            beyond: s.beyond,
-            valleys: s.valleys.into_iter().map(valley).collect::<PyResult<_>>()?,
-        };
+        let valleys = std::mem::take(&mut s.valleys).into_iter().map(valley).collect::<PyResult<_>>()?;
+        let search = Search::of(&s, valleys);
         self.fit_record(py, &s.fit, solution, search)
     }
 
@@ -452,8 +448,7 @@ impl GlmmSystem {
         self.raised()?;
         let (f, s) = r?.map_err(not_found)?;
         let solution = self.solution_record(py, s, &f.point)?;
-        let none = Search { runs: 1, looks: 0, complete: false, moved_on: false, beyond: 0.0, valleys: Vec::new() };
-        self.fit_record(py, &f, Some(solution), none)
+        self.fit_record(py, &f, Some(solution), Search::default())
     }
 
     #[pyo3(signature = (theta, beta, dispersion, curvature, n_threads = 1))]
@@ -467,27 +462,7 @@ impl GlmmSystem {
         n_threads: usize,
     ) -> PyResult<Bound<'py, PyList>> {
         let point = self.point(&theta, &beta, dispersion.as_ref())?;
-        let how = approximation(1, curvature)?;
-        let entries: f64 = self.g.layout.factors.iter().map(|f| (f.n_levels * f.k * f.k) as f64).sum();
-        let what = || format!("the conditional covariances of {} random effects", self.g.layout.q());
-        memory::within(self.memory, || room_for(2.0 * entries, what)).map_err(to_python)?;
-        let all = asking_nobody(py, n_threads, self.is_long(), || {
-            self.with_work(n_threads, |g, m| {
-                m.stand_inverted(g, &point, how.curvature)?;
-                let out = (0..g.effects.len())
-                    .map(|f| g.layout.conditional_covariance(&m.lambda, &m.factor, f))
-                    .collect::<Vec<_>>();
-                Ok::<_, Failure>(out)
-            })
-        });
-        self.raised()?;
-        let all = all?.map_err(not_found)?;
-        let list = PyList::empty(py);
-        for (v, f) in all.into_iter().zip(&self.g.layout.factors) {
-            let a: Bound<'py, PyArray3<f64>> = v.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?;
-            list.append(a)?;
-        }
-        Ok(list)
+        effects::conditional_covariance(py, self, &point, curvature, n_threads)
     }
 
     /// Parts of M^-1, one after another: of the effects from each start to the next.
@@ -505,16 +480,7 @@ impl GlmmSystem {
         n_threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let point = self.point(&theta, &beta, dispersion.as_ref())?;
-        let how = approximation(1, curvature)?;
-        let (starts, effects) = effect_sets(&starts, &effects, self.g.layout.q())?;
-        let v = asking_nobody(py, n_threads, self.is_long(), || {
-            self.with_work(n_threads, |g, m| {
-                m.stand_inverted(g, &point, how.curvature)?;
-                Ok::<_, Failure>(g.layout.inverse_parts(&m.factor, &starts, &effects))
-            })
-        });
-        self.raised()?;
-        Ok(v?.map_err(not_found)?.into_pyarray(py))
+        effects::inverse_parts(py, self, &point, curvature, (&starts, &effects), n_threads)
     }
 
     #[pyo3(signature = (theta, beta, dispersion, covariance, x_new, factors, n_threads = 1))]
@@ -531,41 +497,6 @@ impl GlmmSystem {
         n_threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let point = self.point(&theta, &beta, dispersion.as_ref())?;
-        let (p, nt) = (self.g.p(), self.g.n_theta());
-        let order = covariance.shape()[0];
-        if covariance.shape()[1] != order || ![p, nt + p, nt + p + self.g.n_extras()].contains(&order) {
-            return Err(PyValueError::new_err("the covariance matrix must be of beta, or of all parameters"));
-        }
-        // symmetric: the order of the entries does not matter
-        let covariance: Vec<f64> = covariance.as_array().iter().copied().collect();
-        let n_rows = x_new.shape()[0];
-        let x = columns(&x_new)?;
-        if x.len() != p || factors.len() != self.g.effects.len() {
-            return Err(PyValueError::new_err("new rows do not have the columns of the model"));
-        }
-        let mut new = Vec::new();
-        for ((codes, z), f) in factors.iter().zip(&self.g.layout.factors) {
-            let mut cols = Vec::new();
-            for z in z {
-                cols.extend(columns(z)?);
-            }
-            let (codes, members) = codes.all(n_rows)?;
-            let fits = cols.len() == f.k
-                && cols.iter().all(|c| c.len() == n_rows)
-                && codes.iter().all(|&c| c < f.n_levels as i32);
-            if !fits {
-                return Err(PyValueError::new_err("new rows do not have the effects and levels of the model"));
-            }
-            new.push(NewRows { codes, members, z: cols });
-        }
-        let v = asking_nobody(py, n_threads, self.is_long(), || {
-            self.with_work(n_threads, |g, m| {
-                m.forget();
-                m.stand_at(g, &point)?;
-                predict_variance(g, m, &covariance, &x, &new, n_rows)
-            })
-        });
-        self.raised()?;
-        Ok(v?.map_err(not_found)?.into_pyarray(py))
+        effects::prediction_variance(py, self, &point, &covariance, (&x_new, &factors), n_threads)
     }
 }

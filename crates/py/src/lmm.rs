@@ -1,33 +1,27 @@
 //! The linear mixed model.
 
 use crate::arguments::{
-    by_factor, columns, effect_sets, matrix, no_rows, to_python, Arrays, FactorArgument, LevelsArgument,
-    NewFactorArgument,
+    by_factor, matrix, no_rows, to_python, Arrays, FactorArgument, LevelsArgument, NewFactorArgument,
 };
 use crate::information::{self, PointArgument};
+use crate::lmm_effects as effects;
 use crate::prior::{by_level, PriorArgument, SamplingArgument};
 use crate::records::{
     Ending, KenwardRoger, LinearEvaluation, LinearFit, LinearSolution, Satterthwaite, Search, Valley,
 };
 use crate::watch::{asking_nobody, whole_of, LONG, MANY_LEVELS, MANY_ROWS};
-use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
-};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use ranef_core::blocks::NotPositive;
-use ranef_core::linear::{
-    frames_of, predict_variance, search, sharpened, Begin, Coding, Deletion, Evaluator, FitOptions, NewRows, Score,
-    Solution, System,
-};
+use ranef_core::linear::{frames_of, search, sharpened, Begin, Coding, Evaluator, FitOptions, Score, Solution, System};
 use ranef_core::memory::{self, room_for};
 use ranef_core::prior::Prior;
 use ranef_core::rows::Rows;
 use std::sync::{Mutex, OnceLock};
 
 /// Calls `f` with work space for a system.
-fn with_work_on<T>(
+pub(crate) fn with_work_on<T>(
     slot: &Mutex<Option<Work>>,
     sys: &System,
     n_threads: usize,
@@ -53,7 +47,7 @@ pub(crate) fn singular() -> PyErr {
 }
 
 /// Work space kept between calls.
-struct Work {
+pub(crate) struct Work {
     evaluator: Evaluator,
     score: Score,
     n_threads: usize,
@@ -71,7 +65,7 @@ pub struct LmmSystem {
     /// The system of fits with cross-products for very large standard deviations, once a fit has
     /// needed them.
     sharp: OnceLock<System>,
-    work: Mutex<Option<Work>>,
+    pub(crate) work: Mutex<Option<Work>>,
     work_of_split: Mutex<Option<Work>>,
     /// Terms of the objective beside the likelihood; of a model with sampling weights none, but it
     /// is fitted in the same way.
@@ -163,7 +157,7 @@ impl LmmSystem {
     }
 
     /// Sees that so many numbers fit into what calls may take.
-    fn room_for(&self, numbers: f64, what: impl FnOnce() -> String) -> PyResult<()> {
+    pub(crate) fn room_for(&self, numbers: f64, what: impl FnOnce() -> String) -> PyResult<()> {
         memory::within(self.memory, || room_for(numbers, what)).map_err(to_python)
     }
 
@@ -363,22 +357,9 @@ impl LmmSystem {
             null_dimensions: null,
             gradient,
         };
-        let valley = |v: &ranef_core::linear::Valley| {
-            let theta = v.theta(fitted).into_pyarray(py).unbind();
-            let objective = v.criterion + fitted.constant(reml);
-            Py::new(
-                py,
-                Valley { objective, theta, beta: None, dispersion: None, extras: Vec::new().into_pyarray(py).unbind() },
-            )
-        };
-        let search = Search {
-            runs: s.runs,
-            looks: s.looks,
-            complete: s.complete,
-            moved_on: s.moved_on,
-            beyond: s.beyond,
-            valleys: s.valleys.iter().map(valley).collect::<PyResult<_>>()?,
-        };
+        let valley =
+            |v: &ranef_core::linear::Valley| Valley::linear(py, v.criterion + fitted.constant(reml), v.theta(fitted));
+        let search = Search::of(&s, s.valleys.iter().map(valley).collect::<PyResult<_>>()?);
         Ok(LinearFit {
             solution: solution.map(|s| Py::new(py, s)).transpose()?,
             ending: Py::new(py, ending)?,
@@ -432,31 +413,7 @@ impl LmmSystem {
         theta: PyReadonlyArray1<'py, f64>,
         n_threads: usize,
     ) -> PyResult<Bound<'py, PyList>> {
-        use numpy::PyArray3;
-        let theta = theta.as_array().to_vec();
-        self.check_theta(&theta)?;
-        let whole = self.sys(py)?;
-        let entries: f64 = whole.factors.iter().map(|f| (f.n_levels * f.k * f.k) as f64).sum();
-        self.room_for(2.0 * entries, || format!("the conditional covariances of {} random effects", whole.q()))?;
-        let all = asking_nobody(py, n_threads, self.is_long(), || {
-            self.with_work(n_threads, |sys, e, _| {
-                e.lambda = sys.lambda_from_theta(&theta);
-                e.criterion(sys, false).ok()?;
-                e.factor.invert_unweighted();
-                Some(
-                    (0..sys.terms.len())
-                        .map(|f| sys.conditional_covariance(&e.lambda, &e.factor, f))
-                        .collect::<Vec<_>>(),
-                )
-            })
-        })?;
-        let all = all.ok_or_else(singular)?;
-        let list = PyList::empty(py);
-        for (v, f) in all.into_iter().zip(&whole.factors) {
-            let a: Bound<'py, PyArray3<f64>> = v.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?;
-            list.append(a)?;
-        }
-        Ok(list)
+        effects::conditional_covariance(py, self, &theta.as_array().to_vec(), n_threads)
     }
 
     /// M^-1 L'Z'WX K for every random effect, K the root of the covariance of the fixed effects.
@@ -467,17 +424,7 @@ impl LmmSystem {
         theta: PyReadonlyArray1<'py, f64>,
         n_threads: usize,
     ) -> PyResult<Py<PyArray2<f64>>> {
-        let theta = theta.as_array().to_vec();
-        self.check_theta(&theta)?;
-        let whole = self.sys(py)?;
-        let (q, p) = (whole.q(), whole.p());
-        self.room_for(2.0 * q as f64 * p as f64, || {
-            format!("the products of {q} random effects with {p} fixed effects, which leverages need")
-        })?;
-        let found = asking_nobody(py, n_threads, self.is_long(), || {
-            self.with_work(n_threads, |sys, e, score| Ok(Deletion::at(sys, e, &theta)?.coefficients(score)))
-        })?;
-        matrix(py, found.map_err(|NotPositive| singular())?, whole.q(), whole.p())
+        effects::random_coefficients(py, self, &theta.as_array().to_vec(), n_threads)
     }
 
     /// Parts of M^-1, one after another: of the effects from each start to the next.
@@ -490,16 +437,7 @@ impl LmmSystem {
         effects: PyReadonlyArray1<'py, i64>,
         n_threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let theta = theta.as_array().to_vec();
-        self.check_theta(&theta)?;
-        let whole = self.sys(py)?;
-        let (starts, effects) = effect_sets(&starts, &effects, whole.q())?;
-        let entries: f64 = starts.windows(2).map(|w| ((w[1] - w[0]) as f64).powi(2)).sum();
-        self.room_for(2.0 * entries, || "the covariances of the random effects of groups that are left out".into())?;
-        let found = asking_nobody(py, n_threads, self.is_long(), || {
-            self.with_work(n_threads, |sys, e, _| Ok(Deletion::at(sys, e, &theta)?.inverse_parts(&starts, &effects)))
-        })?;
-        Ok(found.map_err(|NotPositive| singular())?.into_pyarray(py))
+        effects::inverse_parts(py, self, &theta.as_array().to_vec(), (&starts, &effects), n_threads)
     }
 
     #[pyo3(signature = (theta, x_new, factors, n_threads = 1))]
@@ -511,38 +449,7 @@ impl LmmSystem {
         factors: Vec<NewFactorArgument<'py>>,
         n_threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let theta = theta.as_array().to_vec();
-        self.check_theta(&theta)?;
-        let whole = self.sys(py)?;
-        let n_rows = x_new.shape()[0];
-        let x = columns(&x_new)?;
-        if x.len() != whole.p() || factors.len() != whole.terms.len() {
-            return Err(PyValueError::new_err("new rows do not have the columns of the model"));
-        }
-        let mut new = Vec::new();
-        for ((codes, z), f) in factors.iter().zip(&whole.factors) {
-            let mut cols = Vec::new();
-            for z in z {
-                cols.extend(columns(z)?);
-            }
-            let (codes, members) = codes.all(n_rows)?;
-            let fits = cols.len() == f.k
-                && cols.iter().all(|c| c.len() == n_rows)
-                && codes.iter().all(|&c| c < f.n_levels as i32);
-            if !fits {
-                return Err(PyValueError::new_err("new rows do not have the effects and levels of the model"));
-            }
-            new.push(NewRows { codes, members, z: cols });
-        }
-        let v = asking_nobody(py, n_threads, self.is_long(), || {
-            with_work_on(&self.work, whole, n_threads, |sys, e, _| {
-                e.lambda = sys.lambda_from_theta(&theta);
-                e.criterion(sys, false).ok()?;
-                Some(predict_variance(sys, e, &x, &new, n_rows))
-            })
-        })?;
-        let v = v.ok_or_else(singular)?;
-        Ok(v.into_pyarray(py))
+        effects::prediction_variance(py, self, &theta.as_array().to_vec(), &x_new, &factors, n_threads)
     }
 
     #[pyo3(signature = (at, n_threads = 1))]

@@ -1,7 +1,7 @@
 //! Models without random effects whose rows are correlated within subjects, by pattern moments.
 
 use crate::arguments::{columns, matrix, to_python};
-use crate::records::{Ending, KenwardRoger, LinearFit, LinearSolution, Refits, Satterthwaite, Search, Valley};
+use crate::records::{Ending, KenwardRoger, LinearFit, LinearSolution, Refits, Satterthwaite, Search};
 use crate::row_covariance::RowCovariance;
 use crate::watch::whole;
 use numpy::{
@@ -209,8 +209,7 @@ impl PatternSystem {
             null_dimensions: Vec::new(),
             gradient: Some(f.gradient.into_pyarray(py).unbind()),
         };
-        let valleys: Vec<Py<Valley>> = Vec::new();
-        let search = Search { runs: 1, looks: 0, complete: true, moved_on: false, beyond: 0.0, valleys };
+        let search = Search { complete: true, ..Search::default() };
         Ok(LinearFit {
             solution: solution.map(|s| Py::new(py, s)).transpose()?,
             ending: Py::new(py, ending)?,

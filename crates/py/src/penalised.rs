@@ -36,21 +36,8 @@ impl LmmSystem {
             Some(f) => {
                 runs = f.runs;
                 let all = std::iter::once((f.value.objective, f.theta)).chain(f.valleys);
-                valleys = all
-                    .map(|(objective, theta)| {
-                        let theta = theta.into_pyarray(py).unbind();
-                        Py::new(
-                            py,
-                            Valley {
-                                objective,
-                                theta,
-                                beta: None,
-                                dispersion: None,
-                                extras: Vec::new().into_pyarray(py).unbind(),
-                            },
-                        )
-                    })
-                    .collect::<PyResult<_>>()?;
+                valleys =
+                    all.map(|(objective, theta)| Valley::linear(py, objective, theta)).collect::<PyResult<_>>()?;
                 let ending = Ending {
                     objective: f.value.objective,
                     status: f.status.name(),
@@ -78,7 +65,7 @@ impl LmmSystem {
         });
         // of theta alone, as without priors
         let gradient = gradient.take().map(|g| g[..sys.n_theta].to_vec().into_pyarray(py).unbind());
-        let search = Search { runs, looks: 0, complete: false, moved_on: false, beyond: 0.0, valleys };
+        let search = Search { runs, valleys, ..Search::default() };
         Ok(LinearFit {
             solution: solution.map(|s| Py::new(py, s)).transpose()?,
             ending: Py::new(py, Ending { gradient, ..ending })?,

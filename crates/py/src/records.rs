@@ -1,6 +1,6 @@
 //! What the core answers: frozen records, whose arrays Python may keep.
 
-use numpy::{PyArray1, PyArray2, PyArray3};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3};
 use pyo3::prelude::*;
 
 type Vector = Py<PyArray1<f64>>;
@@ -38,6 +38,29 @@ pub struct Search {
     pub moved_on: bool,
     pub beyond: f64,
     pub valleys: Vec<Py<Valley>>,
+}
+
+impl Valley {
+    /// Of a linear model, whose other parameters follow from theta.
+    pub fn linear(py: Python<'_>, objective: f64, theta: Vec<f64>) -> PyResult<Py<Valley>> {
+        let (theta, extras) = (theta.into_pyarray(py).unbind(), Vec::new().into_pyarray(py).unbind());
+        Py::new(py, Valley { objective, theta, beta: None, dispersion: None, extras })
+    }
+}
+
+impl Default for Search {
+    /// One fit, and no look elsewhere.
+    fn default() -> Self {
+        Search { runs: 1, looks: 0, complete: false, moved_on: false, beyond: 0.0, valleys: Vec::new() }
+    }
+}
+
+impl Search {
+    /// What a search did, with its optima as Python has them.
+    pub fn of<F, V>(found: &ranef_core::model::Search<F, V>, valleys: Vec<Py<Valley>>) -> Self {
+        let ranef_core::model::Search { runs, looks, complete, moved_on, beyond, .. } = *found;
+        Search { runs, looks, complete, moved_on, beyond, valleys }
+    }
 }
 
 /// Estimates of a linear model.

@@ -104,7 +104,8 @@ def lmer(
         Method of the degrees of freedom that the model uses wherever none is asked for: in its
         summary, ``df``, ``pvalues``, ``anova``, ``test``, ``tidy``… It does not change the fit;
         ``"kenward-roger"`` needs REML. ``"between-within"``, for nested groups, are those of nlme's
-        ``lme``; ``"residual"`` (n - p) those of its ``gls``.
+        ``lme``; ``"residual"`` (n - p) those of its ``gls``. With sampling weights there are
+        ``"clusters"`` (the default then) and ``"none"``, with priors ``"none"``.
     correlation : str or structure, optional
         Correlation of the rows given the random effects, such as ``"ar1(time | id)"``; see `gls`.
         There may then be no random effects at all.

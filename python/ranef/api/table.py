@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ranef.api.caller_names import named_models
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.intervals import checked_level
 from ranef.known_arguments import known_arguments
 from ranef.options import Ddf, checked_ddf
 from ranef.results.model.mixed import MixedModel
@@ -143,7 +143,7 @@ def table(
         raise OptionError(f"digits must be between 1 and 10, not {digits}.")
     if title is not None and not isinstance(title, str):
         raise ArgumentTypeError(f"title must be text, not {title!r}.")
-    normal_multiplier(level)
+    level = checked_level(level)
     chosen = tuple(STATISTICS) if statistics is None else _statistics(statistics, tuple(STATISTICS))
     marks = _marks(stars, STARS)
     tested = bool(marks) or below == "p"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranef.design.record import Design, RandomTerm
 from ranef.design.sampling import SamplingRequest, no_information, weighed
 from ranef.errors import OptionError
+from ranef.options import Ddf, wald_ddf
 
 if TYPE_CHECKING:
     from ranef.fit.order import TermOrder
@@ -54,6 +55,14 @@ def see_that_ml_is_fitted(sampling_weights: object, reml: bool, weights: object)
             "weights= says how precise the rows of lmer are and sampling_weights= how often they count; give one of "
             "them."
         )
+
+
+def see_that_tests_are_by(ddf: Ddf, priors: object, sampling_weights: object) -> None:
+    """Refuse degrees of freedom that tests beside priors or sampling weights do not have;
+    Satterthwaite's are those of a call that asks for none.
+    """
+    if (sampling_weights is not None or priors) and ddf != "satterthwaite":
+        wald_ddf(ddf, ("none",) if sampling_weights is None else ("clusters", "none"))
 
 
 def effects_of(design: Design, order: "TermOrder", values: Sequence[Floats]) -> tuple[Floats, ...]:

@@ -410,12 +410,10 @@ def record_of(
     extra = math.nan if solution.dispersion is None else float(solution.dispersion)
     value = math.nan if family.dispersion_name is None else extra
     joint = found.covariance
-    # where all variances are numbers, no direction of theta is flat
-    if joint is None or np.isnan(joint.diagonal()).any():
-        determined, moved = determined_covariance(found)
-        if len(moved) and determined is not None and len(determined) > order.n_theta:
-            m, p = order.n_theta, len(solution.beta)
-            joint, vcov = determined, np.ascontiguousarray(determined[m : m + p, m : m + p])
+    determined, moved = determined_covariance(found)
+    if len(moved) and determined is not None and len(determined) > order.n_theta:
+        m, p = order.n_theta, len(solution.beta)
+        joint, vcov = determined, np.ascontiguousarray(determined[m : m + p, m : m + p])
     joint = placed(joint, place)
     how = likelihood.n_quad, likelihood.curvature
     log_prior, robust = beside_generalized(design, order, family, found, how, places)

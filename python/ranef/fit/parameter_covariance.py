@@ -36,14 +36,22 @@ def determined_covariance(found: "_core.GeneralizedFit") -> tuple[Floats | None,
     not move along these: right for whatever does not change along them. Numbers of the parameters
     follow.
     """
-    if found.hessian is None or found.solution is None:
-        return found.covariance, np.zeros(0, dtype=np.intp)
-    m, h = len(found.solution.theta), found.hessian
-    held = np.zeros(len(h), bool)
-    if found.covariance is not None:
-        held = np.isnan(np.diagonal(found.covariance))
+    own, h = found.covariance, found.hessian
+    if h is None or found.solution is None or (own is not None and _is_nowhere_flat(own, h)):
+        return own, np.zeros(0, dtype=np.intp)
+    m = len(found.solution.theta)
+    held = np.zeros(len(h), bool) if own is None else np.isnan(np.diagonal(own))
     covariance, moved = _inverse(h, m, held)
     return (covariance, moved) if covariance is not None else _inverse(h, m, np.arange(len(h)) < m)
+
+
+def _is_nowhere_flat(covariance: Floats, h: Floats) -> bool:
+    """Whether all variances are numbers and none is so much larger than with the other parameters
+    known as a flat direction makes that of one of them.
+    """
+    with np.errstate(invalid="ignore"):
+        inflation = 0.5 * np.diagonal(covariance) * np.diagonal(h)
+    return bool(np.all(inflation * len(h) < 1.0 / FLAT))
 
 
 def _inverse(h: Floats, m: int, held: NDArray[np.bool_]) -> tuple[Floats | None, NDArray[np.intp]]:

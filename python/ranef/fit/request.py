@@ -26,7 +26,7 @@ from ranef.errors import ArgumentTypeError, DataError, FormulaError, MemoryLimit
 from ranef.families.family import Family
 from ranef.families.names import parse_family
 from ranef.fit.approximation import AUTO, checked_curvature, settled_n_quad
-from ranef.fit.beside import see_that_ml_is_fitted, with_beside
+from ranef.fit.beside import see_that_ml_is_fitted, see_that_tests_are_by, with_beside
 from ranef.fit.components.request import fitted_components, has_several_predictors, part_formula
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.correlated.record import fit_linear
@@ -350,6 +350,7 @@ class LmmRequest(RowStructureRequest, ModelRequest):
 
     def _design(self) -> tuple[Design, Kind]:
         see_that_ml_is_fitted(self.sampling_weights, self.reml, self.weights)
+        see_that_tests_are_by(self.ddf, self.prior, self.sampling_weights)
         return requested_design(self, "lmm", self.residual), "value"
 
     def _start(self, order: TermOrder, design: Design) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
-from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.intervals import checked_level
 from ranef.fit.record import MixedFit
 from ranef.inference.distributions import t_multiplier
 
@@ -40,8 +40,7 @@ def component_intervals(fit: MixedFit, component: str, method: str, level: float
     if method != "wald":
         raise OptionError("intervals of components are by method='wald' or 'profile'.")
     names, values, covariance = found
-    normal_multiplier(level)  # checks it
-    multiplier = t_multiplier(level, np.array(np.inf if fit.cluster_df is None else fit.cluster_df))
+    multiplier = t_multiplier(checked_level(level), np.array(np.inf if fit.cluster_df is None else fit.cluster_df))
     half = multiplier * np.sqrt(np.diagonal(covariance))
     index = pd.MultiIndex.from_tuples(names, names=["component", "name"])
     frame = pd.DataFrame({"lower": values - half, "upper": values + half}, index=index)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.intervals import checked_level
 from ranef.inference.contrasts import Contrasts, parse_contrasts
 from ranef.inference.distributions import checked_alternative, interval_ends, p_values
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest, SingleTests
@@ -94,7 +94,7 @@ def contrast_tests(
     """
     if joint is not None and not isinstance(joint, bool | np.bool_):
         raise ArgumentTypeError(f"joint must be True, False or None, not {joint!r}.")
-    normal_multiplier(level)  # checks it
+    level = checked_level(level)
     side = checked_alternative(alternative)
     if side != "two-sided":
         if joint:
@@ -113,11 +113,10 @@ def contrast_tests(
             )
         return ContrastTests(contrasts, None, found, None, notes)
     single = tests.single(contrasts.rows, contrasts.values, ddf)
-    assert isinstance(level, float | int)
     if side != "two-sided":
         single = replace(single, p_value=p_values(single.statistic, single.df, side))
         notes = (*notes, f"p-values are of the alternative that the contrast is {side} than the value tested.")
-    limits = interval_ends(single.estimate, single.std_error, single.df, float(level), side)
+    limits = interval_ends(single.estimate, single.std_error, single.df, level, side)
     return ContrastTests(contrasts, single, None, limits, notes)
 
 

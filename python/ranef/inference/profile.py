@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import DataError, OptionError, RanefError
-from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.intervals import checked_level, normal_multiplier
 from ranef.fit.control import FitControl
 from ranef.fit.profiled import profiled
 from ranef.fit.profiled_curve import ProfiledCurve
@@ -100,8 +100,7 @@ def profile_curves(
     """
     from scipy.special import chdtri
 
-    normal_multiplier(level)  # checks it
-    reach = math.sqrt(float(chdtri(fit.npar, 1.0 - float(level))))  # type: ignore[arg-type]
+    reach = math.sqrt(float(chdtri(fit.npar, 1.0 - checked_level(level))))
     return _curves(fit, chosen_parameters(parameters_of(fit), parm), STEP, reach, [], control, progress)
 
 

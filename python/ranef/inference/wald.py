@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.intervals import checked_level, normal_multiplier
 from ranef.inference.distributions import t_multiplier
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.parameters import parameters_of
@@ -42,7 +42,7 @@ def wald_intervals(
         return (), np.empty((0, 2))
     coefficients = tests.coefficients(ddf)
     half = coefficients.std_error * (
-        multiplier if ddf == "none" else t_multiplier(float(level), coefficients.df)  # type: ignore[arg-type]
+        multiplier if ddf == "none" else t_multiplier(checked_level(level), coefficients.df)
     )
     limits = np.column_stack([fit.beta - half, fit.beta + half])
     return tuple(fit.x_names[j] for j in chosen), limits[chosen]

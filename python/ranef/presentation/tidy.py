@@ -12,7 +12,7 @@ from ranef.data.table import Table
 from ranef.diagnostics.leverage import cooks_distances, studentized_residuals
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.criteria import criteria
-from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.intervals import checked_level, normal_multiplier
 from ranef.estimates.random_effects import conditional_covariances, random_effects
 from ranef.estimates.residuals import residual_values
 from ranef.estimates.rows import padded, row_index
@@ -89,9 +89,8 @@ def tidy_frame(
     if conf_int:
         multipliers = np.full(len(frame), multiplier)
         if "df" in frame:
-            assert isinstance(level, float | int)
             known = frame["df"].notna().to_numpy()
-            multipliers[known] = t_multiplier(float(level), frame["df"].to_numpy()[known])
+            multipliers[known] = t_multiplier(checked_level(level), frame["df"].to_numpy()[known])
         frame["conf_low"] = frame["estimate"] - multipliers * frame["std_error"]
         frame["conf_high"] = frame["estimate"] + multipliers * frame["std_error"]
     if ratios is not None:

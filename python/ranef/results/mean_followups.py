@@ -11,7 +11,7 @@ import numpy as np
 
 from ranef.diagnostics.variance_shares import random_variances
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.intervals import checked_level
 from ranef.fit.record import MixedFit
 from ranef.formula import parse_expression
 from ranef.formula.syntax import names_in
@@ -294,14 +294,6 @@ def _unit(fit: MixedFit, sigma: object) -> float:
     if not (np.isfinite(sigma) and sigma > 0):
         raise OptionError(f"sigma must be a positive standard deviation, not {sigma!r}.")
     return float(sigma)
-
-
-def checked_level(level: float | None, default: float) -> float:
-    """Check the level of intervals; None is the default."""
-    if level is None:
-        return default
-    normal_multiplier(level)
-    return float(level)
 
 
 def checked_margin(delta: object) -> float | None:

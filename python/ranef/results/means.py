@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.intervals import checked_level
 from ranef.inference.distributions import checked_alternative
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.marginal_means.adjustments import checked_adjust
@@ -21,7 +22,6 @@ from ranef.options import Ddf
 from ranef.results.mean_followups import (
     NO_CONTRASTS,
     MeanFollowUps,
-    checked_level,
     checked_margin,
     mean_of,
     total_sd,

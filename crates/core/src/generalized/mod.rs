@@ -31,5 +31,5 @@ pub use pirls::{Failure, Modes};
 pub use replicable::Law;
 pub use search::{search, Search, Valley};
 pub use several::{FixedBlock, SeveralRows, ThresholdBlock};
-pub use solution::{predict_variance, NewRows, Solution};
+pub use solution::{predict_variance, Solution};
 pub use system::GlmmSystem;

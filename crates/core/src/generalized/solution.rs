@@ -7,7 +7,7 @@ use crate::blocks::PathSolver;
 use crate::dense::kernels;
 use crate::layout::FactorSize;
 use crate::optimize::trust_region::Eigen;
-use crate::rows::Members;
+use crate::rows::NewRows;
 use crate::watch::is_stopped;
 
 /// Estimates at one point; the work space must stand at its modes.
@@ -201,16 +201,6 @@ fn inverted(a: &[f64], n: usize) -> Option<Vec<f64>> {
 
 /// New rows whose variances are found together.
 const GROUP: usize = 128;
-
-/// New rows for one factor: level codes (-1 for none) and the columns of Z of all its terms.
-pub struct NewRows<'a> {
-    /// Level of each row, or -1; where rows have several, of each member.
-    pub codes: &'a [i32],
-    /// Members of the rows, where these do not have one level each.
-    pub members: Option<Members<'a>>,
-    /// Columns in the order of the factor's effects.
-    pub z: Vec<&'a [f64]>,
-}
 
 /// Variance of x'(beta^ - beta) + z'(b^ - b) for new rows, at the modes in `m`: the conditional
 /// variance of b, and the effect of the errors of the parameters on x'beta^ + z'b^. Of rows with

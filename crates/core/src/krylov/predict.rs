@@ -8,7 +8,7 @@ use super::probes::Signs;
 use crate::dense::kernels;
 use crate::error::CoreError;
 use crate::layout::{Lambda, Layout};
-use crate::linear::NewRows;
+use crate::rows::NewRows;
 use crate::watch::Watch;
 use std::collections::HashMap;
 

@@ -46,7 +46,7 @@ pub use replicable::How;
 pub use response_law::{Draft, ResponseLaw};
 pub use score::{Plane, Score};
 pub use search::{search, sharpened, Begin, Search, Valley};
-pub use solution::{predict_variance, Evaluation, NewRows, Solution};
+pub use solution::{predict_variance, Evaluation, Solution};
 pub use start::moment_frames;
 pub use system::System;
 pub use turns::{take_turns, CurveRows, End as TurnsEnd, Limits as TurnLimits, Pooled, Turns};

@@ -6,7 +6,7 @@ use super::system::System;
 use crate::blocks::PathSolver;
 use crate::dense::{kernels, large};
 use crate::model::Estimates;
-use crate::rows::Members;
+use crate::rows::NewRows;
 use crate::watch::is_stopped;
 
 /// Estimates at one theta.
@@ -111,16 +111,6 @@ impl Evaluator {
         let gradient = sys.pull_back(theta, &score.gamma).into_iter().map(|g| 2.0 * g).collect();
         Some(Evaluation { objective, gradient })
     }
-}
-
-/// New rows for one factor: level codes (-1 for none) and the columns of Z of all its terms.
-pub struct NewRows<'a> {
-    /// Level of each row, or -1; where rows have several, of each member.
-    pub codes: &'a [i32],
-    /// Members of the rows, where these do not have one level each.
-    pub members: Option<Members<'a>>,
-    /// Columns in the order of the factor's effects.
-    pub z: Vec<&'a [f64]>,
 }
 
 /// New rows whose variances are found together.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.errors import DataError, DesignError, OptionError, RanefError
+from ranef.errors import DataError, DesignError, OptionError
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.proportions import Binomial
@@ -140,11 +140,11 @@ def _at_estimates(
     """The whole model at the estimates of parts that were fitted apart; None where the modes there,
     which a part reached on the way, are not found from nothing: then all is fitted together.
     """
+    from ranef._core import NoModesError
+
     try:
         return system.solution(apart.theta, apart.beta, None, *how, n_threads, needs_hessian=False)
-    except RanefError:  # what does not fit into memory would not do so in a search either
-        raise
-    except ValueError:
+    except NoModesError:
         return None
 
 

@@ -13,7 +13,7 @@ from ranef.families.family import Family
 from ranef.fit.ending.convergence import Convergence, Ending, convergence_of
 from ranef.fit.ending.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
 from ranef.fit.ending.no_optimum import exact_fit, no_optimum
-from ranef.fit.ending.separation import runs_away, separated_columns
+from ranef.fit.ending.separation import parts_run_away, runs_away, separated_columns
 from ranef.fit.ending.valleys import Valley
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import TermOrder, relative_factor
@@ -53,7 +53,6 @@ def concluded(
     dropped: tuple[str, ...],
     n_threads: int,
     before: int = 0,
-    separable: bool = True,
 ) -> tuple[Convergence, tuple[str, ...]]:
     """How the search ended, and what the user is told.
 
@@ -72,8 +71,6 @@ def concluded(
     n_threads : int
     before : int
         Evaluations of another fit.
-    separable : bool
-        Whether the columns of X alone decide if the responses are separated.
     """
     family, solution, ending = likelihood.family, solution_of(found, likelihood.family), Ending.of(found, before)
     n, p = len(design.y), len(places)
@@ -84,10 +81,12 @@ def concluded(
     vcov = None if found.vcov is None else found.vcov[:p, :p]
     apart: tuple[str, ...] = ()
     flat: tuple[str, ...] = ()
-    if ending.status is FitStatus.SEPARATION or runs_away(
-        ending.status, profiled if vcov is None else vcov, design, places
+    if (
+        ending.status is FitStatus.SEPARATION
+        or runs_away(ending.status, profiled if vcov is None else vcov, design, places)
+        or (design.parts and found.vcov is not None and parts_run_away(found.vcov[p:, p:]))
     ):
-        apart = separated_columns(design, places, family) if separable else ()
+        apart = separated_columns(design, places, family)
         if apart:
             ending = replace(ending, status=FitStatus.SEPARATION)
         elif ending.status is FitStatus.SEPARATION:

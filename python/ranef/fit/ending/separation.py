@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.families.cumulative import Cumulative
+from ranef.families.cumulative import Cumulative, threshold_map
 from ranef.families.family import Family
 from ranef.status import FitStatus
 
@@ -44,7 +44,7 @@ def separated_columns(design: Design, kept: tuple[int, ...], family: Family) -> 
     only under separation.
     """
     if isinstance(family, Cumulative):
-        return _apart_by_thresholds(design, kept)
+        return _apart_by_thresholds(design, kept, family.threshold)
     counts = family.support == "count" and family.link == "log"
     if not kept or not (family.support == "proportion" or counts):
         return ()
@@ -52,9 +52,7 @@ def separated_columns(design: Design, kept: tuple[int, ...], family: Family) -> 
     positive = np.ones(len(y), bool) if design.weights is None else design.weights > 0
     upper, lower = ((y >= 1) & positive, (y <= 0) & positive) if not counts else (np.zeros(len(y), bool), y <= 0)
     between = positive & ~upper & ~lower
-    x = design.x[:, list(kept)]
-    size = np.abs(x).max(axis=0)
-    scaled = x / np.where(size > 0, size, 1.0)
+    scaled = _scaled(design.x[:, list(kept)])
     signed = np.unique(np.concatenate([scaled[upper], -scaled[lower]]), axis=0)
     fixed = np.unique(scaled[between], axis=0)
     if not len(signed):
@@ -76,29 +74,41 @@ def separated_columns(design: Design, kept: tuple[int, ...], family: Family) -> 
     return tuple(design.x_names[j] for j, d in zip(kept, direction, strict=True) if d > SHARE * direction.max())
 
 
-def _apart_by_thresholds(design: Design, kept: tuple[int, ...]) -> tuple[str, ...]:
-    """The same for ordered categories: some combination of the columns never crosses a threshold
-    that moves with it, on the way from the category of a row to a lower or to a higher one.
+def _apart_by_thresholds(design: Design, kept: tuple[int, ...], structure: str) -> tuple[str, ...]:
+    """The same for ordered categories: along some direction of the effects and of the parameters of
+    the thresholds no row's interval of the latent variable becomes smaller, and one becomes larger.
+    Whatever the scale of a row, its probability then rises for ever.
     """
-    if not kept or design.parts or design.response_levels is None:
+    if design.response_levels is None:
         return ()
-    x = design.x[:, list(kept)]
-    size = np.abs(x).max(axis=0)
-    scaled = x / np.where(size > 0, size, 1.0)
-    y, m = design.y.astype(int), len(design.response_levels) - 1
-    thresholds = np.eye(m)
-    rows = [np.concatenate([-scaled[i], thresholds[k - 1]]) for i, k in enumerate(y) if k <= m]
-    rows += [np.concatenate([scaled[i], -thresholds[k - 2]]) for i, k in enumerate(y) if k > 1]
-    signed = np.unique(np.array(rows), axis=0)
+    found = threshold_map(structure, design.response_levels)
+    part = next((p for p in design.parts if p.name == "nominal"), None)
+    x, y, k = design.x[:, list(kept)], design.y.astype(int), len(found.names)
+    nominal = np.empty((len(y), 0)) if part is None else part.x
+    columns = np.column_stack([np.ones(len(y)), _scaled(nominal)])
+    # of every row its columns of each threshold, and no end beyond the last ones
+    cuts = np.einsum("ij,mk->imjk", columns, found.matrix).reshape(len(y), len(found.matrix), -1)
+    upper, lower = y <= len(found.matrix), y > 1
+    rows, location = np.arange(len(y)), _scaled(x)
+    above = np.column_stack([-location[upper], cuts[rows[upper], y[upper] - 1]])
+    below = np.column_stack([location[lower], -cuts[rows[lower], y[lower] - 2]])
+    signed = np.unique(np.concatenate([above, below]), axis=0)
     from scipy.optimize import linprog
 
-    bound = np.zeros(len(signed))
-    found = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=bound, bounds=(-1, 1), method="highs")
-    if found.x is None or found.fun is None or found.fun >= -SHARE:
+    solution = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1), method="highs")
+    if solution.x is None or solution.fun is None or solution.fun >= -SHARE:
         return ()
-    direction = np.abs(found.x[: len(kept)])
-    largest = float(np.abs(found.x).max())
-    return tuple(design.x_names[j] for j, d in zip(kept, direction, strict=True) if d > SHARE * largest)
+    moves = np.abs(solution.x) > SHARE * np.abs(solution.x).max()
+    names = [design.x_names[j] for j in kept]
+    beside = [f"{a}.{column}" for column in (() if part is None else part.x_names) for a in found.names]
+    effects = [n for n, m in zip([*names, *beside], [*moves[: len(names)], *moves[len(names) + k :]], strict=True) if m]
+    return tuple(effects or (n for n, m in zip(found.names, moves[len(names) :], strict=False) if m))
+
+
+def _scaled(x: Floats) -> Floats:
+    """Columns in units of their largest entries."""
+    size = np.abs(x).max(axis=0, initial=0.0)
+    return np.asarray(x / np.where(size > 0, size, 1.0))
 
 
 def runs_away(status: FitStatus, vcov: Floats, design: Design, kept: tuple[int, ...]) -> bool:
@@ -115,3 +125,8 @@ def runs_away(status: FitStatus, vcov: Floats, design: Design, kept: tuple[int, 
         return False
     size = np.maximum(design.x.max(axis=0, initial=0.0), -design.x.min(axis=0, initial=0.0))[list(kept)]
     return bool((np.sqrt(variances) * size > RUNAWAY).any())
+
+
+def parts_run_away(vcov: Floats) -> bool:
+    """The same of thresholds and nominal effects."""
+    return not bool(np.all(vcov.diagonal() <= RUNAWAY**2))

@@ -117,7 +117,6 @@ def _fitted(
         location.kept,
         dropped,
         n_threads,
-        separable=not scale,
     )
     common: dict[str, Any] = {
         "reml": False,

@@ -18,7 +18,7 @@ import numpy as np
 from ranef.diagnostics.variance_shares import r_squared, variance_parts
 from ranef.errors import MissingExtraError, OptionError, RanefError
 from ranef.estimates.criteria import criteria
-from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.intervals import checked_level
 from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
@@ -170,7 +170,7 @@ def report_page(
     import jinja2
     from markupsafe import Markup
 
-    normal_multiplier(level)
+    level = checked_level(level)
     fit, labels = subject.fit, subject.labels
     scale = effect_scale(fit, subject.description, labels)
     roles = roles_of(fit, labels)

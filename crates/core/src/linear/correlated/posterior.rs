@@ -2,7 +2,7 @@
 
 use super::clusters::Correlated;
 use super::criterion::{dot, multiply, State};
-use crate::linear::solution::NewRows;
+use crate::rows::NewRows;
 
 impl State {
     /// Conditional covariances of the random effects of each factor given y and the fixed effects:
