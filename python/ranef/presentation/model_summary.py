@@ -159,12 +159,18 @@ def _record(
             fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary, fit.convergence.limits
         ),
         notes=(*fit_notes(fit), *test_notes),
-        family=f"{fit.family.label(fit.spread)}  ( {fit.family.link} )" if fit.family_shown else None,
+        family=_family_text(fit) if fit.family_shown else None,
         visits=visit_covariance(fit),
         parts=part_tables(fit, ddf),
         fixed_heading=fit.fixed_heading,
         width=width,
     )
+
+
+def _family_text(fit: MixedFit) -> str:
+    """Family with dispersion or parameters of its shape, and the link."""
+    shape = ", ".join(f"{k} = {format_number(v, STRUCTURE_DIGITS)}" for k, v in fit.family_params.items())
+    return f"{fit.family.label(fit.spread)}{f'({shape})' if shape else ''}  ( {fit.family.link} )"
 
 
 def part_tables(fit: MixedFit, ddf: Ddf) -> tuple[tuple[str, CoefficientTable], ...]:
