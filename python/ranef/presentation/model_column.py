@@ -225,13 +225,19 @@ def column_of(
         groups=tuple({t.group: t.n_groups for t in fit.terms}.items()),
         statistics=statistics,
         remarks=remarks,
-        family=f"{fit.family.name}, {fit.family.link}" if fit.family_shown else "",
+        family=_family_text(fit) if fit.family_shown else "",
         ratios=ratios,
         kind=fit.title,
         heading=fit.fixed_heading,
         parts=tuple(_part(p, level, ddf, interval_ddf) for p in others if _is_shown(p)),
         shape=fit.family_params,
     )
+
+
+def _family_text(fit: MixedFit) -> str:
+    """With the type of a negative binomial."""
+    name = fit.family.label(math.nan) if fit.family.support == "count" else fit.family.name
+    return f"{name}, {fit.family.link}"
 
 
 def _is_shown(part: PartEffects) -> bool:
