@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ranef import NegativeBinomial, anova, glmer, load_dataset
+from ranef import NegativeBinomial, anova, clmm, glmer, load_dataset
 
 FOLDER = Path(__file__).parents[1] / "reference"
 CONTENT = (FOLDER / "component_tests.json").read_bytes()
@@ -126,3 +126,24 @@ def test_no_test_of_distributions_that_do_not_contain_each_other() -> None:
     table = anova(logit, glmer(formula.format("period"), herds, family="binomial(probit)"))
     assert table["p_value"].isna().all()
     assert "different links (logit, probit)" in str(table)
+
+
+def test_each_random_effect_of_a_zero_part() -> None:
+    (formula, data), _, large, _ = PAIRS["zi_random"]
+    stored = STORED["zi_random"]
+    row = glmer(formula, data, **large).ranova().loc["zi: (1 | Nest)"]  # type: ignore[arg-type]
+    assert row["chisq"] == pytest.approx(stored["statistic"], abs=5e-3)
+    assert row["p_value_boundary"] == pytest.approx(stored["boundary"], rel=1e-2, abs=1e-12)
+
+
+def test_each_random_effect_of_a_scale() -> None:
+    """The smaller models are those that one would write."""
+    verbal = load_dataset("VerbAgg")
+    m = clmm("resp ~ btype + (1 |p| id)", verbal, scale="~ (1 |p| id)")
+    table = m.ranova()
+    without = clmm("resp ~ btype + (1 | id)", verbal)
+    assert table.loc["scale: (1 |p| id)", "llf"] == pytest.approx(without.llf, abs=1e-6)
+    assert table.loc["scale: (1 |p| id)", "df"] == 2
+    separate = clmm("resp ~ btype + (1 | id)", verbal, scale="~ btype + (1 | id)").ranova()
+    fixed = clmm("resp ~ btype + (1 | id)", verbal, scale="~ btype")
+    assert separate.loc["scale: (1 | id)", "llf"] == pytest.approx(fixed.llf, abs=1e-6)
