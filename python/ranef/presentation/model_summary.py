@@ -256,7 +256,7 @@ def _argument(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else "(given as values)"
 
 
-def _beside(fit: MixedFit) -> tuple[str, ...]:
+def beside_the_likelihood(fit: MixedFit) -> tuple[str, ...]:
     """Priors and sampling weights in words."""
     out = []
     if fit.design.priors:
@@ -282,7 +282,7 @@ def _beside(fit: MixedFit) -> tuple[str, ...]:
 def fit_notes(fit: MixedFit) -> tuple[str, ...]:
     """What the verdict leaves out: dropped columns, the likelihood's error, notes on the design."""
     notes = fit.design.notes if fit.sampling_note is None else (fit.sampling_note, *fit.design.notes)
-    notes = (*_beside(fit), *notes)
+    notes = (*beside_the_likelihood(fit), *notes)
     if not fit.dropped:
         return notes
     dropped = f"dropped from the fixed effects, as columns before determine them: {', '.join(fit.dropped)}."
