@@ -27,6 +27,8 @@ _CORRELATED = (
     "over time often say the same"
 )
 _INFLUENCE = "by='Subject' leaves out one level of that grouping factor after the other"
+_PARAMS = "fixed and random effects of parameters are params={'Asym': '~ trt + (1 | id)', ...}"
+_ROWS = "standard deviations of rows are variance='by_group(sex)', 'power(fitted)' and others"
 _SD = (
     "standard deviations of random effects are in varcorr: {'Subject': 2.0}, or "
     "{'Subject': {'(Intercept)': 2.0, 'Days': 0.5}}"
@@ -42,6 +44,21 @@ _ANSWERS = {
     "glmer.method": _ML,
     "glmer.ddf": "its tests are normal and have no degrees of freedom",
     "glmer.link": "the link is part of the family: family='binomial(cloglog)' or 'Gamma(log)'",
+    "clmm.family": "clmm is for ordered categories, with link='logit' and others; other responses are glmer's",
+    "clmm.REML": _ML,
+    "clmm.zi_formula": "ordered categories have no extra zeros: the lowest category has a threshold of its own",
+    "clmm.disp_formula": "effects on the scale of the latent variable are scale='~ x'",
+    "clmm.structure": "there are cumulative models alone",
+    "nlmer.REML": "curves are fitted by maximum likelihood",
+    "nlmer.family": "responses around a curve are normal; other distributions are glmer's",
+    "nlmer.fixed": _PARAMS,
+    "nlmer.random": _PARAMS,
+    "nlmer.groups": _PARAMS,
+    "nlmer.disp_formula": _ROWS,
+    "nlmer.dispformula": _ROWS,
+    "nlmer.zi_formula": "responses around a curve are normal and have no extra zeros",
+    "nlmer.sampling_weights": "they are for lmer, glmer and clmm",
+    "nlmer.offset": "a known part of the response is a term of the curve",
     "influence.group": _INFLUENCE,
     "influence.groups": _INFLUENCE,
     "power.sd": _SD,

@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from scipy import stats
 
-from ranef import anova, glmer
+from ranef import NegativeBinomial, anova, clmm, glmer, load_dataset
 
 FOLDER = Path(__file__).parents[1] / "reference"
 CONTENT = (FOLDER / "component_tests.json").read_bytes()
@@ -34,6 +35,15 @@ PAIRS: dict[str, tuple[tuple[str, pd.DataFrame], dict[str, str], dict[str, str],
         "the dispersion is tested at the edge",
     ),
 }  # fmt: skip
+
+#: Log-likelihoods by glmmTMB 1.1.5.
+LLF = {
+    "poisson": -972.4037328,
+    "nbinom1": -815.1015471,
+    "nbinom2": -826.2022046,
+    "binomial": -92.02628186,
+    "betabinomial": -88.04164683,
+}
 
 pytestmark = pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
 
@@ -82,3 +92,58 @@ def test_terms_of_the_zero_part_alone() -> None:
     other = glmer(formula, data, family="nbinom1", zi_formula="~ cover")
     notes = " ".join(anova(other, larger).attrs.get("notes", ()))
     assert "same number of parameters" in notes
+
+
+def test_overdispersion_is_tested_at_its_edge() -> None:
+    """glmmTMB 1.1.5 has these log-likelihoods; half of a chi-square with one degree of freedom."""
+    formula, data = ONE
+    simple = glmer(formula, data, family="poisson")
+    for family, llf in (("nbinom1", LLF["nbinom1"]), ("nbinom2", LLF["nbinom2"])):
+        row = anova(simple, glmer(formula, data, family=family)).iloc[1]
+        statistic = 2 * (llf - LLF["poisson"])
+        assert row["chisq"] == pytest.approx(statistic, abs=1e-3)
+        assert row["p_value_boundary"] == pytest.approx(stats.chi2.sf(statistic, 1) / 2, rel=1e-3)
+    herds = load_dataset("cbpp")
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    table = anova(*(glmer(formula, herds, family=f) for f in ("binomial", "betabinomial")))
+    statistic = 2 * (LLF["betabinomial"] - LLF["binomial"])
+    assert table["chisq"].iloc[1] == pytest.approx(statistic, abs=1e-3)
+    assert table["p_value_boundary"].iloc[1] == pytest.approx(stats.chi2.sf(statistic, 1) / 2, rel=1e-3)
+
+
+def test_no_test_of_distributions_that_do_not_contain_each_other() -> None:
+    formula, data = ONE
+    one = glmer(formula, data, family="nbinom1")
+    table = anova(one, glmer(formula, data, family="nbinom2", zi_formula="~ 1"))
+    assert table[["chisq", "p_value"]].iloc[1].isna().all()
+    assert "different distributions (nbinom1, nbinom2), of which neither contains the other" in str(table)
+    given = glmer(formula, data, family=NegativeBinomial(size=2.0))
+    table = anova(given, one)
+    assert table["p_value"].isna().all()
+    herds = load_dataset("cbpp")
+    formula = "cbind(incidence, size - incidence) ~ {} + (1 | herd)"
+    logit = glmer(formula.format("1"), herds, family="binomial")
+    table = anova(logit, glmer(formula.format("period"), herds, family="binomial(probit)"))
+    assert table["p_value"].isna().all()
+    assert "different links (logit, probit)" in str(table)
+
+
+def test_each_random_effect_of_a_zero_part() -> None:
+    (formula, data), _, large, _ = PAIRS["zi_random"]
+    stored = STORED["zi_random"]
+    row = glmer(formula, data, **large).ranova().loc["zi: (1 | Nest)"]  # type: ignore[arg-type]
+    assert row["chisq"] == pytest.approx(stored["statistic"], abs=5e-3)
+    assert row["p_value_boundary"] == pytest.approx(stored["boundary"], rel=1e-2, abs=1e-12)
+
+
+def test_each_random_effect_of_a_scale() -> None:
+    """The smaller models are those that one would write."""
+    verbal = load_dataset("VerbAgg")
+    m = clmm("resp ~ btype + (1 |p| id)", verbal, scale="~ (1 |p| id)")
+    table = m.ranova()
+    without = clmm("resp ~ btype + (1 | id)", verbal)
+    assert table.loc["scale: (1 |p| id)", "llf"] == pytest.approx(without.llf, abs=1e-6)
+    assert table.loc["scale: (1 |p| id)", "df"] == 2
+    separate = clmm("resp ~ btype + (1 | id)", verbal, scale="~ btype + (1 | id)").ranova()
+    fixed = clmm("resp ~ btype + (1 | id)", verbal, scale="~ btype")
+    assert separate.loc["scale: (1 | id)", "llf"] == pytest.approx(fixed.llf, abs=1e-6)

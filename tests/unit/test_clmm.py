@@ -113,6 +113,8 @@ def test_prob_has_a_row_for_every_category(both: Any) -> None:
     assert len(frame) == 10
     assert np.allclose(frame.groupby("contact")["estimate"].sum(), 1.0)
     scale = both.emmeans("temp", mode="scale").to_frame()
+    # emmeans has 0.000 for both limits of the level that the scale is that of
+    assert scale[["estimate", "std_error", "lower", "upper"]].iloc[0].tolist() == [0, 0, 0, 0]
     assert scale["estimate"].iloc[1] == pytest.approx(both.component("scale").fixef.iloc[0])
     cuts = both.emmeans("temp", mode="cum_prob").to_frame()
     assert list(cuts["cut"].unique()) == ["1|2", "2|3", "3|4", "4|5"]

@@ -41,6 +41,10 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("x ~ 1 + (1 | g)", {"family": "t", "zi_formula": "~ 1"}, "zero is a number like others"),
     ("one ~ x + (1 | g)", {"family": "betabinomial"}, "one trial"),
     ("y ~ x + (1 | g)", {"family": "zero_inflated_poison"}, "no family"),
+    ("x ~ 1 + (1 | g)", {"family": "nbinom2", "zi_formula": "~ 1"}, "is negative"),
+    ("y ~ x + (1 | g)", {"family": "hurdle"}, "names its counts: family='hurdle_poisson'"),
+    ("y ~ x + (1 | g)", {"family": "zigama"}, "no family 'zigama'.*Did you mean 'zigamma'"),
+    ("y ~ x + (1 | g)", {"family": Truncated}, r"needs arguments.*Truncated\(Poisson\(\)\)"),
     ("y ~ x", {"family": "poisson", "zi_formula": "~ x"}, "no random-effects term"),
     ("x ~ 1 + (1 | g)", {"family": "tweedie"}, "is negative"),
 ]

@@ -111,3 +111,32 @@ def test_effects_of_a_fit_without_a_covariance_are_not_tested_together(inflated:
     fit = replace(inflated._fit, vcov_beta=np.full_like(inflated._fit.vcov_beta, np.nan))
     with pytest.raises(OptionError, match="covariance is not known"):
         inflated.__class__(fit, inflated._request).anova()
+
+
+def test_the_model_is_there_with_all_that_belongs_to_it(inflated: Any, tmp_path: Path) -> None:
+    text = text_of(inflated, tmp_path / "page.html").split("As equations")[0]
+    assert "Zero part ~ x + (1 | g)" in text
+    assert "Dispersion ~ trt" in text
+    data = DATA.assign(w=np.linspace(1, 2, len(DATA)))
+    weighted = glmer(
+        "count ~ mined + (1 | site)", data, family="nbinom2", sampling_weights={"rows": "w"},
+        prior={"fixef": ranef.priors.Normal(sd=2)},
+    )  # fmt: skip
+    text = text_of(weighted, tmp_path / "page.html")
+    assert "Sampling weights of rows: a pseudo-likelihood; standard errors are robust (23 clusters of site)" in text
+    assert "Priors: fixef ~ Normal(sd=2)" in text
+    assert " nan" not in text.lower()
+    assert "the likelihood is that of no sample" in text
+
+
+def test_a_curve_in_words(tmp_path: Path) -> None:
+    orange = ranef.load_dataset("Orange").assign(tall=lambda d: np.where(d["Tree"].astype(int) > 3, "yes", "no"))
+    curve = "circumference ~ SSlogis(age, Asym, xmid, scal)"
+    m = ranef.nlmer(curve, orange, params={"Asym": "~ tall + (1 |p| Tree)", "xmid": "~ 1 + (1 |p| Tree)"})
+    text = text_of(m, tmp_path / "page.html")
+    assert (
+        "The model describes circumference by the curve SSlogis(age, Asym, xmid, scal), in which Asym depends on tall. "
+        "Rows of the same Tree may be alike." in text
+    )
+    assert "has its own deviation in Asym and xmid" in text
+    assert "normally distributed around the curve" in text

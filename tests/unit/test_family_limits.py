@@ -1,5 +1,6 @@
 """Models of several linear predictors at their limits: what is said, and that it is true."""
 
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -282,3 +283,34 @@ def test_a_zero_part_of_salamanders_that_is_separated() -> None:
         m, said, "where mined = no than the counts have by themselves: the zero-inflation coefficient has no finite"
     )
     said_once(m, said, "Random effects of 'site' in the zero part can have several modes given the data")
+
+
+@pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
+def test_proportions_without_one_of_the_ends() -> None:
+    """The other parameters are those of the model in which that end has no probability: the beta
+    family, a hurdle of it, and the mirrored proportions.
+    """
+    rng = np.random.default_rng(8)
+    g = np.repeat(np.arange(10), 24)
+    x = rng.normal(size=240)
+    mean = 1 / (1 + np.exp(-(0.3 + 0.5 * x + 0.6 * rng.normal(size=10)[g])))
+    d = pd.DataFrame({"g": g, "x": x, "p": rng.beta(5 * mean, 5 * (1 - mean))})
+    d["zeros"] = np.where(np.arange(240) % 7 == 0, 0.0, d["p"])
+    d["ones"] = 1 - d["zeros"]
+
+    def fit(response: str, family: str, **more: object) -> Any:
+        return glmer(f"{response} ~ x + (1 | g)", d, family=family, **more)
+
+    plain, hurdle = fit("p", "beta"), fit("zeros", "beta", zi_formula="~ 1")
+    low, high = fit("zeros", "ordbeta"), fit("ones", "ordbeta")
+    for m, same in ((fit("p", "ordbeta"), plain), (fit("p", "zoib"), plain), (fit("zeros", "zoib"), hurdle)):
+        assert m.convergence.ok
+        assert m.objective == pytest.approx(same.objective, abs=1e-7)
+        assert m.npar == same.npar
+        assert m.bse.to_numpy() == pytest.approx(same.bse.to_numpy(), rel=1e-5)
+    assert low.objective == pytest.approx(high.objective, abs=1e-7)
+    assert low.fixef.to_numpy() == pytest.approx(-high.fixef.to_numpy(), rel=1e-5)
+    assert low.family_params["cut1"] == pytest.approx(-high.family_params["cut2"], rel=1e-5)
+    assert (low.family_params["cut2"], high.family_params["cut1"]) == (math.inf, -math.inf)
+    assert "no ones" in str(low.convergence)
+    assert low.simulate(20, rng=1).to_numpy().max() < 1

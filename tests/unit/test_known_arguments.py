@@ -51,6 +51,24 @@ def test_glmer_has_no_correlation() -> None:
         ranef.glmer("y ~ x + (1 | g)", {}, family="poisson", correlation="ar1(x | g)")
 
 
+OTHER_VERBS = [
+    (ranef.clmm, "family", "link='logit'"),
+    (ranef.clmm, "REML", "maximum likelihood"),
+    (ranef.clmm, "zi_formula", "threshold of its own"),
+    (ranef.clmm, "disp_formula", "scale='~ x'"),
+    (ranef.nlmer, "random", "params="),
+    (ranef.nlmer, "disp_formula", "variance='by_group"),
+    (ranef.nlmer, "family", "glmer"),
+    (ranef.nlmer, "sampling_weights", "lmer, glmer and clmm"),
+]
+
+
+@pytest.mark.parametrize(("verb", "name", "answer"), OTHER_VERBS, ids=[f"{v.__name__}-{n}" for v, n, _ in OTHER_VERBS])
+def test_what_other_verbs_have(verb: Callable[..., Any], name: str, answer: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=f"{verb.__name__} has no argument '{name}'.*{answer}"):
+        verb("y ~ x + (1 | g)", {}, **{name: "x"})
+
+
 METHODS: list[tuple[str, Callable[[Any], object], str]] = [
     ("conf_int", lambda m: m.conf_int(alpha=0.1), "level=0.9"),
     ("predict", lambda m: m.predict(re_formula=None), "it is called re here: 'population'"),

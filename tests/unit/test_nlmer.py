@@ -178,6 +178,33 @@ def test_files_and_pickles(m: Any, tall: Any, tmp_path: Any) -> None:
         assert read.update(data=TALL).objective == pytest.approx(model.objective, abs=1e-7)
 
 
+def test_a_file_holds_no_functions(tmp_path: Any) -> None:
+    """A model with a curve of Python is saved without it, and says so where it would be needed."""
+    start = {"Asym": 200, "xmid": 700, "scal": 350}
+    own = nlmer(
+        "circumference ~ f(age, Asym, xmid, scal) ~ (Asym | Tree)", ORANGE, start=start, functions={"f": logistic}
+    )
+    own.save(tmp_path / "model")
+    read = ranef.load(tmp_path / "model")
+    assert read.fixef.to_dict() == own.fixef.to_dict()
+    assert str(read.summary()) == str(own.summary())
+    with pytest.raises(DataError, match="fit again with functions="):
+        read.predict({"age": [500], "Tree": ["1"]})
+
+
+def test_a_parameter_without_a_mean() -> None:
+    """A shift of mean zero by tree is the random intercept of a linear model."""
+    curve = nlmer(
+        "circumference ~ a + b * age + shift",
+        ORANGE,
+        params={"shift": "~ 0 + (1 | Tree)"},
+        start={"a": 10, "b": 0.1, "shift": 0},
+    )
+    linear = ranef.lmer("circumference ~ age + (1 | Tree)", ORANGE, REML=False)
+    assert curve.objective == pytest.approx(linear.objective, abs=1e-7)
+    assert curve.fixef.to_numpy() == pytest.approx(linear.fixef.to_numpy(), rel=1e-6)
+
+
 def test_update(m: Any, tall: Any) -> None:
     own = m.update(params={"Asym": "~ tall + (1 | Tree)"}, data=TALL, formula=CURVE)
     assert own.objective == pytest.approx(tall.objective, abs=1e-7)
@@ -249,6 +276,11 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"method": "magic"}, OptionError, "'laplace' or 'linearized'"),
     ({"curvature": "expected"}, OptionError, "'observed' or 'gauss_newton'"),
     ({"functions": {"f": 3}}, ArgumentTypeError, "must be a function"),
+    (
+        {"formula": "circumference ~ f(age, a) ~ (a | Tree)", "functions": {"f": logistic}, "start": {"a": 1}},
+        FormulaError,
+        "is given 2 arguments, and the function takes (age",
+    ),
     ({"functions": {"SSlogis": logistic}}, OptionError, "known already"),
     ({"variance": "const_power(age)"}, OptionError, "method='linearized'"),
     ({"formula": f"{CURVE} ~ (Asym | Trees)"}, ColumnNotFoundError, "Trees"),

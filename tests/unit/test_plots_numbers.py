@@ -32,6 +32,7 @@ from ranef import (
 )
 from ranef.diagnostics.local_trend import local_trend
 from ranef.diagnostics.normal_quantiles import normal_quantiles
+from ranef.plots.response_distribution import response_distribution
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -387,3 +388,13 @@ def test_limits_of_many_quantiles_are_those_of_each() -> None:
     for column, p in (("lower", 0.025), ("upper", 0.975)):
         exact = centre + slope * stats.norm.ppf(stats.beta.ppf(p, ranks, n + 1 - ranks))
         assert frame[column].to_numpy() == pytest.approx(exact, abs=1e-5)
+
+
+def test_shares_of_categories_rise_at_categories() -> None:
+    """Between two categories there are no rows, so that the line is level there."""
+    frame = pd.DataFrame({"y": [1.0, 2.0, 3.0], "observed": [0.2, 0.7, 1.0], "lower": [0.1, 0.6, 1.0], "upper": 1.0})
+    axes = response_distribution(frame, "rating")
+    line = axes.lines[0]
+    assert line.get_drawstyle() == "steps-post"
+    band = axes.collections[0].get_paths()[0].vertices
+    assert sorted(set(band[np.isclose(band[:, 1], 0.1), 0].tolist())) == [1.0, 2.0]

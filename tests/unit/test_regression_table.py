@@ -237,3 +237,55 @@ def test_labels_reach_the_factors_in_the_brackets_of_a_nesting() -> None:
     assert label_of("poly(a:b, 2)", {"a": "A"}) == "poly(a:b, 2)"
     with pytest.raises(OptionError, match="'home', which does not occur"):
         checked_labels({"home": "Home"}, [name])
+
+
+def test_parts_of_a_model_have_sections() -> None:
+    """Zeros and dispersion as glmmTMB 1.1.5 has them, thresholds as ordinal 2022.11 has them."""
+    plants = load_dataset("arabidopsis").rename(columns={"total.fruits": "fruits"})
+    plants["rich"] = (plants["nutrient"] > 1).map({True: "yes", False: "no"})
+    formula = "fruits ~ rich + amd + (1 | popu)"
+    m = glmer(formula, plants, family="nbinom2", zi_formula="~ rich + (1 | popu)", disp_formula="~ rich")
+    frame = ranef.table(m, below="p").to_frame().set_index(["part", "term"])
+    expected = {
+        ("zi", "(Intercept)"): (-3.78486733, 1.14518191, 0.00094964238),
+        ("zi", "rich[T.yes]"): (-0.43244526, 0.41567915, 0.29818463623),
+        ("disp", "(Intercept)"): (-0.50968324, 0.11021369, 3.7550285e-06),
+        ("disp", "rich[T.yes]"): (0.62247687, 0.14378144, 1.4956570e-05),
+    }
+    for key, values in expected.items():
+        own = frame.loc[[key]].iloc[0]
+        assert own[["estimate", "std_error", "p_value"]].tolist() == pytest.approx(values, rel=2e-4), key
+        assert own["upper"] - own["estimate"] == pytest.approx(1.959964 * values[1], rel=2e-4)
+    plain = glmer(formula, plants, family="nbinom2")
+    shown = str(ranef.table(plain, m))
+    for line in ("Zero-inflation model", "Dispersion model", "m: " + formula + "; zi ~ rich + (1 | popu); disp ~ rich"):
+        assert f"\n{line}\n" in shown
+    apa = ranef.table(m, style="apa")
+    assert "Dispersion model" in str(apa)
+    assert apa.to_frame()["statistic"].notna().sum() == 3 + 4
+    wine = load_dataset("wine")
+    ordered = ranef.clmm("rating ~ temp + contact + (1 | judge)", wine)
+    table = ranef.table(ordered, below="p")
+    assert table.title == "Cumulative link mixed models"
+    thresholds = table.to_frame().query("part == 'thresholds'")
+    assert thresholds["estimate"].tolist() == pytest.approx([-1.6237, 1.5134, 4.2285, 6.0888], abs=1e-4)
+    assert thresholds["std_error"].tolist() == pytest.approx([0.6824, 0.6038, 0.8090, 0.9725], abs=2e-4)
+    assert thresholds["p_value"].isna().all()
+
+
+def test_parameters_of_a_shape_and_what_weights_leave_out() -> None:
+    rng = np.random.default_rng(3)
+    d = pd.DataFrame({"g": np.repeat(np.arange(12), 20), "x": rng.normal(size=240), "w": rng.uniform(1, 2, 240)})
+    d["y"] = 0.5 * d["x"] + rng.normal(size=12)[d["g"]] + rng.standard_t(4, 240)
+    heavy = glmer("y ~ x + (1 | g)", d, family="t")
+    df = heavy.family_params["df"]
+    assert f"Family: t(df = {df:.4g})  ( identity )" in str(heavy.summary())
+    shown = cells(ranef.table(heavy))
+    assert float(shown["Shape: df"][0]) == pytest.approx(df, rel=1e-2)
+    weighted = lmer("y ~ x + (1 | g)", d, sampling_weights={"rows": "w"})
+    table = ranef.table(weighted)
+    assert "AIC" not in cells(table)
+    assert any("pseudo-likelihood, which has no AIC" in note for note in table.notes)
+    for text in (str(weighted.summary()), weighted.summary().to_markdown(), weighted.summary().to_html()):
+        assert "NaN" not in text
+        assert "logLik" in text

@@ -113,7 +113,7 @@ def anova(
         comparison = _bootstrapped(comparison, dict(zip(labels, models, strict=True)), n, rng, progress)
     from ranef.presentation.anova_table import likelihood_ratio_table
 
-    families = [f"{m._fit.family.name}, {m._fit.family.link}" for m in models]
+    families = [f"{m._fit.family.label(math.nan)}, {m._fit.family.link}" for m in models]
     shown = len(set(families)) > 1
     texts = [f"{_described(m)}; {f}" if shown else _described(m) for m, f in zip(models, families, strict=True)]
     formulas = dict(zip(labels, texts, strict=True))

@@ -76,7 +76,7 @@ def table(
         those of the smallest standard deviation; all numbers of the row have as many decimals. With
         ``style="apa"`` 2 by default, and at least two decimals.
     statistics : sequence of str, optional
-        Of ``"nobs"``, ``"groups"``, ``"dispersion"``, ``"icc"``, ``"r2_marginal"``,
+        Of ``"nobs"``, ``"groups"``, ``"dispersion"``, ``"shape"``, ``"icc"``, ``"r2_marginal"``,
         ``"r2_conditional"``, ``"llf"``, ``"aic"``, ``"bic"``; all by default.
     title : str, optional
         Heading; what kind of models they are by default.
@@ -175,10 +175,8 @@ def table(
 
 
 def _title(columns: "Sequence[ModelColumn]") -> str:
-    generalized = [bool(c.family) for c in columns]
-    if all(generalized):
-        return "Generalized linear mixed models"
-    return "Mixed models" if any(generalized) else "Linear mixed models"
+    kinds = list(dict.fromkeys(c.kind for c in columns))
+    return f"{kinds[0][0].upper()}{kinds[0][1:]}s" if len(kinds) == 1 else "Mixed models"
 
 
 def _statistics(wanted: object, allowed: tuple[str, ...]) -> tuple[str, ...]:

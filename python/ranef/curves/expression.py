@@ -141,6 +141,24 @@ def _check_function(call: Call, text: str, functions: Mapping[str, Function]) ->
         )
 
 
+def _check_count(call: Call, text: str, function: Function) -> None:
+    """See that a function of the user's takes as many arguments as it is given."""
+    from inspect import signature
+
+    try:
+        own = signature(function)
+    except (TypeError, ValueError):  # as of NumPy's functions
+        return
+    try:
+        own.bind(*call.arguments)
+    except TypeError:
+        fail(
+            f"{call.function}() is given {len(call.arguments)} arguments, and the function takes {own}.",
+            text,
+            *call.function_span,
+        )
+
+
 def _check_arguments(known: SelfStart, call: Call, text: str) -> None:
     wanted = (*known.inputs, *known.parameters)
     if len(call.arguments) != len(wanted) or any(a.keyword is not None for a in call.arguments):
@@ -207,6 +225,7 @@ def _compile(
                 if argument.keyword is not None:
                     fail("functions of the curve take their arguments by position.", text, *inner.span)
                 go(argument.value)
+            _check_count(inner, text, functions[inner.function])
         elif isinstance(inner, Call) and (inner.function in FUNCTIONS or inner.function == "I"):
             if len(inner.arguments) != 1 or inner.arguments[0].keyword is not None:
                 fail(f"{inner.function}() takes one argument beside parameters.", text, *inner.span)

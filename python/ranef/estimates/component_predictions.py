@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
+from ranef.estimates.component_averages import Averages
 from ranef.estimates.delta_method import (
     parameter_covariance,
     predictor_changes,
@@ -67,11 +68,12 @@ def predicted_components(
     ----------
     fit : ComponentsFit
     newdata : frame or None
-    re : {"conditional", "population"}
+    re : {"conditional", "population", "marginal"}
+        ``"marginal"`` averages over the random effects of all predictors.
     type : str
         ``link``, ``conditional`` (the mean of the distribution), ``response`` (zeros included),
         ``zprob``, ``zlink``, ``disp``, ``displink``.
-    new_levels : {"error", "population"}
+    new_levels : {"error", "population", "marginal"}
     with_errors : bool
     interval : {None, "confidence", "prediction"}
         Confidence limits of probabilities are those of their logit, of what is positive those of
@@ -94,32 +96,49 @@ def predicted_components(
             "prediction intervals for new rows need their numbers of trials, which cbind(successes, failures) does not "
             "give for them; fit the proportion with weights='trials' instead."
         )
-    if not isinstance(re, str) or re not in ("conditional", "population", "effects"):
-        raise OptionError("re must be 'conditional' or 'population' for models with several linear predictors.")
+    if not isinstance(re, str) or re not in ("conditional", "population", "effects", "marginal"):
+        raise OptionError(
+            "re must be 'conditional', 'population' or 'marginal' for models with several linear predictors."
+        )
+    if new_levels not in ("error", "population", "marginal"):
+        raise OptionError(f"new_levels must be 'error', 'population' or 'marginal', not {new_levels!r}.")
+    marginal = re == "marginal"
+    average_unseen = new_levels == "marginal" and not marginal
+    if (marginal or average_unseen) and type in ("link", "zlink", "displink"):
+        raise OptionError(
+            f"'marginal' averages what is not behind a link; of type={type!r} the average is that of 'population'."
+        )
     etas: dict[str, Floats] = {}
     rows: dict[str, Rows] = {}
     chosen: dict[str, tuple[NDArray[np.bool_], ...]] = {}
     index: Any = row_index(fit) if newdata is None else None
     for p in fit.predictors:
-        masks = chosen[p.key] = conditioned_effects(p, "population" if re == "population" else "conditional")
+        masks = chosen[p.key] = conditioned_effects(
+            p, "conditional" if re in ("conditional", "effects") else "population"
+        )
         if newdata is None:
             rows[p.key] = own_rows(p, masks)
         else:
             given = offset if p.key == "cond" else None
-            whole = p.key == "cond" or interval == "prediction"
+            whole = p.key == "cond" or interval == "prediction" or marginal
             unseen = new_levels != "error"
             rows[p.key], index = new_rows(p, newdata, masks, unseen, whole, given, new_positions=True)
         etas[p.key] = _predictor(p, rows[p.key], masks)
     weights = rows["cond"].weights
     weights = np.ones(len(etas["cond"])) if weights is None else weights
-    value = _function(fit, type, weights)
+    listed = [rows[p.key] for p in fit.predictors], [chosen[p.key] for p in fit.predictors]
+    plain = _function(fit, type, weights)
+    averages = Averages(fit, *listed, average_unseen) if marginal or average_unseen else None
+    value = plain if averages is None else averages.of(plain)
     values = value(etas)
     error = lower = upper = None
     if with_errors or interval is not None:
-        listed = [rows[p.key] for p in fit.predictors], [chosen[p.key] for p in fit.predictors]
         between = parameter_covariance(fit)
         changes = predictor_changes(fit, between, *listed)
-        error = np.sqrt(_variance(fit, listed, between, changes, etas, value))
+        direct = None
+        if averages is not None and between is not None:
+            direct = averages.slopes(plain, etas, np.sqrt(np.diagonal(between)))
+        error = np.sqrt(_variance(fit, listed, between, changes, etas, value, direct, averages is not None))
         if interval == "confidence":
             lower, upper = _confidence(values, normal_multiplier(level) * error, _range(fit, type))
         elif interval == "prediction":
@@ -176,14 +195,18 @@ def _variance(
     changes: list[Floats],
     etas: dict[str, Floats],
     value: Callable[[dict[str, Floats]], Floats],
+    direct: Floats | None,
+    average_unseen: bool,
 ) -> Floats:
-    """Variance by the delta method over all parameters, and the modes where they enter."""
+    """Variance by the delta method over all parameters, and the modes where they enter; ``direct``
+    are derivatives (k, n, 1) in parameters where the predictors are held.
+    """
     slopes = []
     for p in fit.predictors:
         up, down = (value(etas | {p.key: etas[p.key] + h}) for h in (STEP, -STEP))
         slopes.append((up - down) / (2 * STEP))
-    given = variance_given_parameters(fit, *listed, slopes, average_unseen=False)
-    return variance_of_parameters(between, changes, [slope[:, np.newaxis] for slope in slopes])[:, 0] + given
+    given = variance_given_parameters(fit, *listed, slopes, average_unseen=average_unseen)
+    return variance_of_parameters(between, changes, [slope[:, np.newaxis] for slope in slopes], direct)[:, 0] + given
 
 
 def _range(fit: ComponentsFit, type: str) -> str:

@@ -135,6 +135,12 @@ class Family:
         """Predictors that are held at a number."""
         return {}
 
+    def held_by(self, y: Floats) -> tuple[dict[str, float], str | None]:
+        """Predictors that would go to infinity with a response (n,), as one that has no ones, each
+        with a number that is as good; and a sentence on it.
+        """
+        return {}, None
+
     def natural(self, shapes: Mapping[str, float]) -> dict[str, float]:
         """Parameters of the shape from their predictors."""
         return {}

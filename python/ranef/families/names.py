@@ -94,6 +94,9 @@ _MEANT = {
     "categorical": "A response of several categories is modelled as several binary ones, each against one category",
     "ordinal": "Categories in order have a verb of their own: clmm(formula, data, link='logit')",
     "cumulative": "Categories in order have a verb of their own: clmm(formula, data, link='logit')",
+    "hurdle": "A hurdle names its counts: family='hurdle_poisson' or 'hurdle_nbinom2'",
+    "truncated": "A truncated family names its counts: family='truncated_poisson' or 'truncated_nbinom2'",
+    "zeroinflated": "Extra zeros have a formula of their own: family='poisson' with zi_formula='~ 1'",
     "exponential": "The exponential distribution is nearly family='Gamma(log)', which estimates its shape as well",
 }
 
@@ -120,7 +123,13 @@ def parse_family(family: object) -> Family:
     if isinstance(family, Family):
         return family
     if isinstance(family, type) and issubclass(family, Family) and family is not Family:
-        return family()
+        try:
+            return family()
+        except TypeError:  # it has no defaults
+            example = "Truncated(Poisson())" if family is Truncated else f"{family.__name__}(...)"
+            raise ArgumentTypeError(
+                f"family={family.__name__} is a class that needs arguments; give an object such as {example}."
+            ) from None
     if not isinstance(family, str):
         raise ArgumentTypeError(
             f"family must be a name ({', '.join(map(repr, NAMES))}) or an object such as Binomial(link='probit'), not "
@@ -165,7 +174,7 @@ def _meant(name: str) -> str:
 
 def _listed_name(known: str) -> str:
     """The name under which a known one is listed."""
-    return next(n for n in NAMES if _BY_NAME[_plain(n)] == _BY_NAME[known])
+    return next((n for n in NAMES if _BY_NAME[_plain(n)] == _BY_NAME[known]), known)
 
 
 def _plain(name: str) -> str:

@@ -9,6 +9,9 @@ import numpy as np
 from ranef.families.family import Family, Support
 from ranef.families.link import Floats
 
+#: Distance of a cut beyond which there is no proportion at that end: probabilities are below 1e-13.
+_FAR = 30.0
+
 
 def _sigmoid(x: Floats) -> Floats:
     from scipy.special import expit
@@ -40,9 +43,25 @@ class OrderedBeta(Family):
     predictors: ClassVar[tuple[str, ...]] = ("disp", "cut1", "log_gap")
     by_predictors: ClassVar[bool] = True
 
+    def held_by(self, y: Floats) -> tuple[dict[str, float], str | None]:
+        """Cuts beyond which no proportion lies."""
+        zeros, ones = bool((y <= 0).any()), bool((y >= 1).any())
+        held = {} if zeros else {"cut1": -_FAR}
+        if not ones:
+            held["log_gap"] = float(np.log(2 * _FAR))
+        if not zeros and not ones:
+            return held, "the response has neither zeros nor ones: the fit is that of family='beta'."
+        if not zeros:
+            return held, "the response has no zeros: cut1 is infinite, and the model gives them probability zero."
+        if not ones:
+            return held, "the response has no ones: cut2 is infinite, and the model gives them probability zero."
+        return held, None
+
     def natural(self, shapes: Mapping[str, float]) -> dict[str, float]:
         """Both cuts."""
-        return {"cut1": shapes["cut1"], "cut2": shapes["cut1"] + float(np.exp(shapes["log_gap"]))}
+        gap = float(np.exp(shapes["log_gap"]))
+        first = shapes["cut1"] if shapes["cut1"] > -_FAR else -np.inf
+        return {"cut1": first, "cut2": shapes["cut1"] + gap if gap < 2 * _FAR * (1 - 1e-9) else np.inf}
 
     def _parts(self, mu: Floats, at: Mapping[str, Floats]) -> tuple[Floats, Floats]:
         """Probabilities of zero and of one."""

@@ -1,5 +1,6 @@
 """Counts without zeros."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -55,6 +56,10 @@ class Truncated(Family):
     def name(self) -> str:  # type: ignore[override]
         """That of the family, marked."""
         return f"truncated {self.family.name}"
+
+    def label(self, dispersion: float) -> str:
+        """With the type of a negative binomial."""
+        return f"truncated {self.family.label(math.nan)}"
 
     @property
     def argument(self) -> str:

@@ -9,6 +9,9 @@ import numpy as np
 from ranef.families.family import Family, Support
 from ranef.families.link import Floats
 
+#: Logit of a probability that is zero or one: the difference is below 1e-13.
+_FAR = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class ZeroOneInflatedBeta(Family):
@@ -34,9 +37,22 @@ class ZeroOneInflatedBeta(Family):
     predictors: ClassVar[tuple[str, ...]] = ("disp", "zoi", "coi")
     by_predictors: ClassVar[bool] = True
 
+    def held_by(self, y: Floats) -> tuple[dict[str, float], str | None]:
+        """Probabilities of ends that do not occur."""
+        zeros, ones = bool((y <= 0).any()), bool((y >= 1).any())
+        if zeros and ones:
+            return {}, None
+        if not zeros and not ones:
+            held = {"zoi": -_FAR, "coi": 0.0}
+            return held, "the response has neither zeros nor ones: the fit is that of family='beta'."
+        there, absent = ("ones", "zeros") if ones else ("zeros", "ones")
+        value = _FAR if ones else -_FAR
+        return {"coi": value}, f"the response has no {absent}: all of its ends are {there}, and coi is {int(ones)}."
+
     def natural(self, shapes: Mapping[str, float]) -> dict[str, float]:
         """Both probabilities."""
-        return {name: float(1 / (1 + np.exp(-shapes[name]))) for name in ("zoi", "coi")}
+        found = {name: float(1 / (1 + np.exp(-shapes[name]))) for name in ("zoi", "coi")}
+        return {name: round(p) if abs(shapes[name]) >= _FAR else p for name, p in found.items()}
 
     def moments(self, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> tuple[Floats, Floats]:
         """Mean and variance of a response."""

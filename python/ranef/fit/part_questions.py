@@ -194,9 +194,16 @@ class PartQuestions:
         """Order of the random terms of all predictors."""
         return self.order
 
-    def whole_random(self, random: "tuple[RandomTerm, ...]") -> "tuple[RandomTerm, ...]":
-        """The random terms of all predictors where the first has these; what predictors share is
-        one term.
+    @property
+    def other_designs(self) -> "tuple[tuple[str, Design], ...]":
+        """Designs of the linear predictors beside the first, with their keys."""
+        return ()
+
+    def whole_random(
+        self, random: "tuple[RandomTerm, ...]", others: "tuple[Design, ...] | None" = None
+    ) -> "tuple[RandomTerm, ...]":
+        """The random terms of all predictors where the first has these, and the others those of
+        their designs; what predictors share is one term.
         """
         return random
 

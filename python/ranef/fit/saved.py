@@ -1,7 +1,7 @@
 """Fitted models in files."""
 
 import os
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 from ranef.design.record import Design
@@ -46,7 +46,16 @@ def save_fit(path: str | os.PathLike[str], kind: str, fit: MixedFit, request: Mo
             "instead."
         )
     record = {f.name: getattr(fit, f.name) for f in fields(fit) if f.name != "system"}
+    record["design"] = _without_functions(fit.design)
     write_archive(path, kind, {"fit": record, "request": request.without_data("saved")})
+
+
+def _without_functions(design: Design) -> Design:
+    """A design whose curve has no functions of the user's."""
+    rows = design.curve
+    if rows is None or not rows.curve.functions:
+        return design
+    return replace(design, curve=replace(rows, curve=replace(rows.curve, functions={})))
 
 
 def load_fit(path: str | os.PathLike[str]) -> tuple[str, Any, Any]:

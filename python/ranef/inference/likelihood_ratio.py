@@ -12,9 +12,10 @@ from ranef.fit.control import FitControl
 from ranef.fit.iterative.sampled import change_se
 from ranef.fit.record import MixedFit
 from ranef.inference.maximised import need_maximised
-from ranef.inference.part_mixtures import PartsTest, parts_test
+from ranef.inference.nested_families import why_not_within
+from ranef.inference.part_mixtures import HALF, PartsTest, parts_test, tends_to
 from ranef.inference.reduced import Criterion, criterion_of, refit_by
-from ranef.inference.variance_tests import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
+from ranef.inference.variance_tests import KIND_NOTES, ChiBarSquare, columns_within, product_of, variance_mixture
 
 #: A larger model whose criterion is higher by more than this cannot contain the smaller one, or was
 #: not fitted to its optimum.
@@ -137,18 +138,28 @@ def compare_models(
     boundaries = False
     for i in range(1, len(fits)):
         change = models[i - 1].objective - models[i].objective
+        other = why_not_within(fits[i], fits[i - 1])
         if models[i].npar == models[i - 1].npar:
             notes.append(
                 f"{names[i - 1]} and {names[i]} have the same number of parameters, so that neither contains the other "
                 "and there is no test; compare their aic"
             )
-        elif change < -_NEGATIVE:
+        elif change < -_NEGATIVE and other is None:
             notes.append(
                 f"{names[i]} has more parameters than {names[i - 1]} but fits worse, so they are not nested; the "
                 "statistic was set to 0"
             )
         statistic.append(max(0.0, change))
         df.append(models[i].npar - models[i - 1].npar)
+        if other is not None and df[i] > 0:
+            statistic[i] = math.nan
+            p.append(math.nan)
+            p_boundary.append(math.nan)
+            notes.append(
+                f"{names[i - 1]} and {names[i]} have different {other}, of which neither contains the other: there is "
+                "no test; compare their aic"
+            )
+            continue
         unsure = not_sure(f"{names[i]} against {names[i - 1]}", change, models[i], models[i - 1])
         if unsure:
             statistic[i] = math.nan
@@ -190,7 +201,10 @@ def _tested(larger: MixedFit, smaller: MixedFit) -> PartsTest:
     if len(larger.components) > 1:
         return parts_test(larger, smaller, nested_mixture)
     mixture = nested_mixture(larger, smaller)
-    return PartsTest(mixture, ("variances",))
+    if mixture is None or not tends_to(larger, smaller):
+        return PartsTest(mixture, ("variances",))
+    bounds = ("variances", "the dispersion") if mixture.at_boundary else ("the dispersion",)
+    return PartsTest(product_of([mixture, HALF]), bounds)
 
 
 def mixture_note(name: str, mixture: ChiBarSquare, singular: bool, at_bound: Sequence[str] = ("variances",)) -> str:

@@ -17,8 +17,13 @@ from ranef.inference.variance_tests import ChiBarSquare, product_of, variance_mi
 #: Half of the chance lies where the parameter would leave its range.
 HALF = ChiBarSquare((0.5, 0.5), "exact")
 
-#: Distributions of counts that tend to the Poisson distribution.
-TEND_TO_POISSON = ("nbinom1", "nbinom2")
+#: Distributions that tend to a simpler one where their dispersion, or the degrees of freedom of t,
+#: end: by the core's names.
+TEND_TO = {"nbinom1": "poisson", "nbinom2": "poisson", "betabinomial": "binomial", "t": "gaussian"}
+
+#: Distributions that the Poisson distribution is inside of, with more variance on one side of it
+#: and less on the other.
+AROUND_POISSON = ("genpois", "compois")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +98,28 @@ def parts_test(
             if np.ptp(own.x[:, 0]) != 0:
                 return PartsTest(None)
             mixtures.append(ChiBarSquare((0.0,) * (len(own.beta) - 1) + (1.0,), "exact"))
-        elif key == "disp" and alone and _tends_to(larger, smaller):
+        elif key == "disp" and alone and tends_to(larger, smaller):
             mixtures.append(HALF)
             at_bound.append("the dispersion")
+        elif key == "disp" and alone and _is_around(larger, smaller):
+            mixtures.append(ChiBarSquare((1.0,), "exact"))
+        elif key == "log_df" and tends_to(larger, smaller):
+            mixtures.append(HALF)
+            at_bound.append("the reciprocal of the degrees of freedom")
         else:
             return PartsTest(None)
     return PartsTest(product_of(mixtures), tuple(dict.fromkeys(at_bound)))
 
 
-def _tends_to(larger: MixedFit, smaller: MixedFit) -> bool:
-    return smaller.family.kernel == "poisson" and larger.family.kernel in TEND_TO_POISSON
+def tends_to(larger: MixedFit, smaller: MixedFit) -> bool:
+    """Whether the distribution of a fit tends to that of a smaller one."""
+    return TEND_TO.get(larger.family.kernel) == smaller.family.kernel and _same_cut(larger, smaller)
+
+
+def _is_around(larger: MixedFit, smaller: MixedFit) -> bool:
+    around = larger.family.kernel in AROUND_POISSON and smaller.family.kernel == "poisson"
+    return around and _same_cut(larger, smaller)
+
+
+def _same_cut(a: MixedFit, b: MixedFit) -> bool:
+    return a.family.truncated == b.family.truncated

@@ -1,7 +1,10 @@
 """Tests of random effects: each is left out in turn."""
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+from ranef.design.record import Design, RandomTerm
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
 from ranef.fit.sums.fewer_terms import reductions
@@ -11,6 +14,28 @@ from ranef.inference.reduced import criterion_of, fit_reduced
 from ranef.inference.variance_tests import ChiBarSquare, variance_mixture
 
 FULL = "<none>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reduced:
+    """A model with one random effect less: its designs, and the random terms of all predictors."""
+
+    label: str
+    design: Design
+    others: tuple[Design, ...] | None
+    whole: tuple[RandomTerm, ...]
+
+
+def _reduced(fit: MixedFit) -> Iterator[_Reduced]:
+    """Of the first linear predictor, then of the others, whose labels name them."""
+    first = fit.design
+    for r in reductions(first):
+        yield _Reduced(r.label, r.design(first), None, fit.whole_random(r.random))
+    keys, designs = [key for key, _ in fit.other_designs], [design for _, design in fit.other_designs]
+    for i, (key, own) in enumerate(zip(keys, designs, strict=True)):
+        for r in reductions(own) if own.random else ():
+            others = (*designs[:i], r.design(own), *designs[i + 1 :])
+            yield _Reduced(f"{key}: {r.label}", first, others, fit.whole_random(first.random, others))
 
 
 def compare_reductions(fit: MixedFit, control: FitControl) -> Comparison:
@@ -37,15 +62,16 @@ def compare_reductions(fit: MixedFit, control: FitControl) -> Comparison:
         notes.append(f"the model {full.trouble}: the tests cannot be relied on")
     if full.singular:
         notes.append("the model is singular: an effect that has no variance in it is tested with a statistic of 0")
-    for reduction in reductions(design):
-        model = fit_reduced(fit, reduction.design(design), fit.reml, control)
-        names.append(reduction.label)
+    whole = fit.whole_random(design.random)
+    for reduced in _reduced(fit):
+        model = fit_reduced(fit, reduced.design, fit.reml, control, reduced.others)
+        names.append(reduced.label)
         models.append(model)
         if model.trouble:
-            notes.append(f"the model without {reduction.label} {model.trouble}: its test cannot be relied on")
+            notes.append(f"the model without {reduced.label} {model.trouble}: its test cannot be relied on")
         change = model.objective - full.objective
         df.append(full.npar - model.npar)
-        unsure = not_sure(f"{FULL} against the model without {reduction.label}", change, full, model)
+        unsure = not_sure(f"{FULL} against the model without {reduced.label}", change, full, model)
         if unsure:
             notes.append(unsure)
             statistic.append(math.nan)
@@ -54,10 +80,10 @@ def compare_reductions(fit: MixedFit, control: FitControl) -> Comparison:
             continue
         statistic.append(max(0.0, change))
         p.append(chi_square_p(statistic[-1], df[-1]))
-        mixture = variance_mixture(fit.whole_random(design.random), fit.whole_random(reduction.random))
+        mixture = variance_mixture(whole, reduced.whole)
         p_boundary.append(math.nan if mixture is None else mixture.p_value(statistic[-1]))
         if mixture is not None and mixture.at_boundary:
-            mixtures.setdefault((mixture, model.singular), []).append(reduction.label)
+            mixtures.setdefault((mixture, model.singular), []).append(reduced.label)
     notes += [mixture_note(", ".join(labels), mixture, singular) for (mixture, singular), labels in mixtures.items()]
     return Comparison(
         tuple(names),

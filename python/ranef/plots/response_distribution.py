@@ -26,10 +26,12 @@ def response_distribution(frame: "pd.DataFrame", y: str, ax: Any = None, title: 
     """
     axes = one_axes(ax)
     look = palette_of(axes)
+    # a share holds from its value to the next one: between categories and counts nothing rises
     axes.fill_between(
-        frame["y"], frame["lower"], frame["upper"], color=look.main, alpha=0.3, linewidth=0, label="simulated"
-    )
-    axes.plot(frame["y"], frame["observed"], color=look.ink, linewidth=1.6, label="observed")
+        frame["y"], frame["lower"], frame["upper"],
+        step="post", color=look.main, alpha=0.3, linewidth=0, label="simulated",
+    )  # fmt: skip
+    axes.plot(frame["y"], frame["observed"], drawstyle="steps-post", color=look.ink, linewidth=1.6, label="observed")
     axes.set_ylim(0, 1.02)
     finish(axes, frame, shortened([y], 40)[0], "share of the rows", title)
     axes.legend(loc="lower right", frameon=False, fontsize=9)

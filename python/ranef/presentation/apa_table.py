@@ -21,7 +21,7 @@ from ranef.presentation.column_rows import (
 )
 from ranef.presentation.document import Document, Grid
 from ranef.presentation.forms import TableForms
-from ranef.presentation.model_column import ModelColumn
+from ranef.presentation.model_column import ModelColumn, PartColumn
 from ranef.presentation.regression_table import RegressionTable
 from ranef.presentation.term_labels import label_of
 
@@ -87,11 +87,11 @@ class ApaTable(TableForms):
         frame = whole.to_frame().drop(columns="model")
         if m.tests is None:
             return frame
-        fixed = (frame["part"] == "fixed").to_numpy()
-        own = {"statistic": m.tests.statistic, **({} if m.ddf == "none" else {"df": m.tests.df})}
-        for name, values in own.items():
+        tests = [m.tests, *(part.tests for part in m.parts if part.tests is not None)]
+        for name in ("statistic",) if m.ddf == "none" else ("statistic", "df"):
+            values = np.concatenate([getattr(t, name) for t in tests])
             column = np.full(len(frame), np.nan)
-            column[fixed] = values
+            column[: len(values)] = values  # effects come first
             frame.insert(frame.columns.tolist().index("p_value"), name, column)
         return frame
 
@@ -116,7 +116,8 @@ class ApaTable(TableForms):
         columns = self._columns()
         blank = ("",) * (len(columns) - 1)
         parts = [
-            ("Fixed effects", self._fixed()),
+            (m.heading, self._effects(m)),
+            *((p.heading, self._effects(p)) for p in m.parts),
             ("Random effects", [(t, (c[0], *blank)) for t, c in random_rows([m], self.labels, self.digits, apa=True)]),
             (
                 "Fit",
@@ -142,17 +143,16 @@ class ApaTable(TableForms):
             columns += ["t", "df", "p"] if degrees else ["z", "p"]
         return tuple(columns)
 
-    def _fixed(self) -> list[tuple[str, tuple[str, ...]]]:
-        m = self.model
+    def _effects(self, m: ModelColumn | PartColumn) -> list[tuple[str, tuple[str, ...]]]:
         rows = []
         for j, term in enumerate(m.terms):
             decimals = row_decimals([float(m.std_error[j])], self.digits, LEAST)
             b, se, low, high = (fixed_text(float(v[j]), decimals) for v in (m.estimate, m.std_error, m.lower, m.upper))
             cells = [b, se, f"[{low}, {high}]"]
-            if m.tests is not None:
+            if m.tests is not None and m.p_value is not None:
                 cells.append(fixed_text(float(m.tests.statistic[j]), _TEST))
-                cells += [] if m.ddf == "none" else [fixed_text(float(m.tests.df[j]), _TEST)]
-                cells.append(_p_text(float(m.tests.p_value[j])))
+                cells += [] if self.model.ddf == "none" else [fixed_text(float(m.tests.df[j]), _TEST)]
+                cells.append(_p_text(float(m.p_value[j])))
             rows.append((label_of(term, self.labels), tuple(cells)))
         return rows
 
@@ -165,5 +165,5 @@ def _p_text(p: float) -> str:
 
 def apa_title(m: ModelColumn) -> str:
     """What the table is called by default."""
-    kind = "Generalized linear mixed model" if m.family else "Linear mixed model"
+    kind = f"{m.kind[0].upper()}{m.kind[1:]}"
     return f"{kind} of {m.response}" if m.response else kind

@@ -97,6 +97,12 @@ def fit_rows(
                 cells = tuple("" if c is None else str(c) for c in counts)
                 rows.append((f"Levels of {label_of(group, labels)}", cells))
             continue
+        if name == "shape":
+            for key in dict.fromkeys(k for m in models for k in m.shape):
+                own = [m.shape.get(key) for m in models]
+                decimals = row_decimals([v for v in own if v is not None], digits, LEAST * apa)
+                rows.append((f"Shape: {label_of(key, labels)}", tuple(_cell(v, decimals, False) for v in own)))
+            continue
         values = [m.statistics.get(name) for m in models]
         known = [v for v in values if v is not None]
         if not known:
@@ -145,7 +151,8 @@ def names_of(models: Sequence[ModelColumn]) -> list[str]:
     """All names that can have a label."""
     effects = [(n, b.group) for m in models for b in m.random for n in b.names]
     groups = [g for m in models for g, _ in m.groups]
-    return [*(t for m in models for t in m.terms), *(n for n, _ in effects), *(g for _, g in effects), *groups]
+    terms = [t for m in models for t in (*m.terms, *(t for part in m.parts for t in part.terms))]
+    return [*terms, *(k for m in models for k in m.shape), *(n for n, _ in effects), *(g for _, g in effects), *groups]
 
 
 def with_common_groups(models: Sequence[ModelColumn]) -> list[ModelColumn]:

@@ -1,5 +1,6 @@
 """A summary as a small document of titled tables, the common ground of HTML, Markdown and LaTeX."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -112,6 +113,7 @@ def _criteria(summary: "Summary") -> Grid:
         values |= {"MLdeviance": c.ml_deviance, "REMLdeviance": c.reml_deviance}
     else:
         values |= {"REML criterion" if c.reml else "deviance": c.objective}
+    values = {name: v for name, v in values.items() if not math.isnan(v)}  # a pseudo-likelihood has no AIC
     cells = [text.strip() for v in values.values() for text in format_fixed([v], 1)]
     return Grid("Fit", (*values, "df.resid"), ((*cells, str(c.df_resid)),), 0)
 

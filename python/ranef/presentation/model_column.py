@@ -1,7 +1,8 @@
 """What a regression table shows of one model, as numbers."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,11 @@ from ranef.errors import OptionError, RanefError
 from ranef.estimates.criteria import criteria
 from ranef.estimates.fixed_effects import standard_errors
 from ranef.estimates.varcorr import varcorr
+from ranef.fit.part_effects import PartEffects
 from ranef.fit.record import MixedFit
+from ranef.inference.distributions import interval_ends
 from ranef.inference.fixed_effect_tests import FixedEffectTests, SingleTests
+from ranef.inference.part_coefficients import part_coefficients
 from ranef.inference.ratios import RatioScale, asked_ratios
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf
@@ -26,6 +30,7 @@ STATISTICS = {
     "nobs": "Observations",
     "groups": "Groups",
     "dispersion": "Dispersion",
+    "shape": "Shape",
     "icc": "ICC",
     "r2_marginal": "R² marginal",
     "r2_conditional": "R² conditional",
@@ -33,6 +38,33 @@ STATISTICS = {
     "aic": "AIC",
     "bic": "BIC",
 }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartColumn:
+    """Effects of one part of a model beside the first: zeros, dispersion, thresholds and the like.
+
+    Attributes
+    ----------
+    name, heading : str
+        By which ``component`` finds it; of its table in a summary.
+    terms : tuple of str
+    estimate, std_error, lower, upper : (k,) array
+        As of a `ModelColumn`, never as ratios.
+    tests : SingleTests or None
+    p_value : (k,) array or None
+        NaN where zero is no value that one would test.
+    """
+
+    name: str
+    heading: str
+    terms: tuple[str, ...]
+    estimate: Floats
+    std_error: Floats
+    lower: Floats
+    upper: Floats
+    tests: SingleTests | None
+    p_value: Floats | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +98,11 @@ class ModelColumn:
         What the ratios are, where estimates are shown as such.
     remarks : tuple of str
         Remarks on this model: missing rows, dropped columns, the boundary, no convergence.
+    kind, heading : str
+        What such a model is called, and the first part of it.
+    parts : tuple of PartColumn
+    shape : dict
+        Parameters of the shape of its distribution by name.
     """
 
     name: str
@@ -86,6 +123,10 @@ class ModelColumn:
     remarks: tuple[str, ...]
     family: str = ""
     ratios: RatioScale | None = None
+    kind: str = "linear mixed model"
+    heading: str = "Fixed effects"
+    parts: tuple[PartColumn, ...] = ()
+    shape: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def p_value(self) -> Floats | None:
@@ -146,6 +187,8 @@ def column_of(
         estimate, std_error, limits = ratios.of(estimate), ratios.std_error(estimate, std_error), ratios.of(limits)
     formula = fit.design.formula
     remarks = _remarks(fit)
+    others = fit.part_effects()
+    code = fit.code if fit.columns_are_slopes else str(formula)
     try:
         shares = _shares(fit)
     except RanefError:
@@ -157,14 +200,16 @@ def column_of(
         "r2_marginal": shares[1],
         "r2_conditional": shares[2],
         "llf": measures.llf,
-        "aic": measures.aic,
-        "bic": measures.bic,
     }
+    if fit.design.sampling is None:
+        statistics |= {"aic": measures.aic, "bic": measures.bic}
+    else:
+        remarks = (*remarks, "sampling weights; the log-likelihood is a pseudo-likelihood, which has no AIC or BIC.")
     if fit.family_shown and math.isfinite(fit.spread):
         statistics["dispersion"] = fit.spread
     return ModelColumn(
         name=name,
-        formula=fit.code if fit.columns_are_slopes else str(formula),
+        formula="; ".join([code, *(f"{p.name} {p.formula}" for p in others if p.formula is not None)]),
         response="" if formula.response is None else formula.response.name,
         method=_method(fit),
         terms=fit.x_names,
@@ -180,9 +225,32 @@ def column_of(
         groups=tuple({t.group: t.n_groups for t in fit.terms}.items()),
         statistics=statistics,
         remarks=remarks,
-        family=f"{fit.family.name}, {fit.family.link}" if fit.family_shown else "",
+        family=_family_text(fit) if fit.family_shown else "",
         ratios=ratios,
+        kind=fit.title,
+        heading=fit.fixed_heading,
+        parts=tuple(_part(p, level, ddf, interval_ddf) for p in others if _is_shown(p)),
+        shape=fit.family_params,
     )
+
+
+def _family_text(fit: MixedFit) -> str:
+    """With the type of a negative binomial."""
+    name = fit.family.label(math.nan) if fit.family.support == "count" else fit.family.name
+    return f"{name}, {fit.family.link}"
+
+
+def _is_shown(part: PartEffects) -> bool:
+    """Whether a part has effects; one number without a formula is among the statistics."""
+    return bool(part.names) and (part.formula is not None or part.names != ("(Intercept)",))
+
+
+def _part(part: PartEffects, level: float, ddf: Ddf | None, interval_ddf: Ddf) -> PartColumn:
+    found = part_coefficients(part, interval_ddf)
+    limits = interval_ends(found.estimate, found.std_error, found.df, level, "two-sided")
+    tested = None if ddf is None else part_coefficients(part, ddf)
+    p = None if tested is None else tested.p_value if part.tested else np.full(len(part.names), math.nan)
+    return PartColumn(part.name, part.heading, part.names, found.estimate, found.std_error, *limits, tested, p)
 
 
 def _shares(fit: MixedFit) -> tuple[float, float, float]:

@@ -159,12 +159,18 @@ def _record(
             fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary, fit.convergence.limits
         ),
         notes=(*fit_notes(fit), *test_notes),
-        family=f"{fit.family.label(fit.spread)}  ( {fit.family.link} )" if fit.family_shown else None,
+        family=_family_text(fit) if fit.family_shown else None,
         visits=visit_covariance(fit),
         parts=part_tables(fit, ddf),
         fixed_heading=fit.fixed_heading,
         width=width,
     )
+
+
+def _family_text(fit: MixedFit) -> str:
+    """Family with dispersion or parameters of its shape, and the link."""
+    shape = ", ".join(f"{k} = {format_number(v, STRUCTURE_DIGITS)}" for k, v in fit.family_params.items())
+    return f"{fit.family.label(fit.spread)}{f'({shape})' if shape else ''}  ( {fit.family.link} )"
 
 
 def part_tables(fit: MixedFit, ddf: Ddf) -> tuple[tuple[str, CoefficientTable], ...]:
@@ -250,7 +256,7 @@ def _argument(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else "(given as values)"
 
 
-def _beside(fit: MixedFit) -> tuple[str, ...]:
+def beside_the_likelihood(fit: MixedFit) -> tuple[str, ...]:
     """Priors and sampling weights in words."""
     out = []
     if fit.design.priors:
@@ -276,7 +282,7 @@ def _beside(fit: MixedFit) -> tuple[str, ...]:
 def fit_notes(fit: MixedFit) -> tuple[str, ...]:
     """What the verdict leaves out: dropped columns, the likelihood's error, notes on the design."""
     notes = fit.design.notes if fit.sampling_note is None else (fit.sampling_note, *fit.design.notes)
-    notes = (*_beside(fit), *notes)
+    notes = (*beside_the_likelihood(fit), *notes)
     if not fit.dropped:
         return notes
     dropped = f"dropped from the fixed effects, as columns before determine them: {', '.join(fit.dropped)}."

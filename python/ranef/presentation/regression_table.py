@@ -18,7 +18,7 @@ from ranef.presentation.column_rows import (
 )
 from ranef.presentation.document import Document, Grid
 from ranef.presentation.forms import TableForms
-from ranef.presentation.model_column import STATISTICS, ModelColumn
+from ranef.presentation.model_column import STATISTICS, ModelColumn, PartColumn
 from ranef.presentation.term_labels import label_of
 
 if TYPE_CHECKING:
@@ -83,10 +83,11 @@ class RegressionTable(TableForms):
         Returns
         -------
         DataFrame
-            Columns ``model, part`` ("fixed", "sd", "correlation", "structure", "statistic"),
-            ``group, term, estimate, std_error, lower, upper, p_value``; a correlation has both of
-            its effects in ``term``, joined by ``.``. Of more than ten effects whose covariance has
-            a structure there are the parameters of that.
+            Columns ``model, part`` ("fixed", "sd", "correlation", "structure", "statistic"; effects
+            of other parts by their names, such as "zi" and "thresholds"), ``group, term, estimate,
+            std_error, lower, upper, p_value``; a correlation has both of its effects in ``term``,
+            joined by ``.``. Of more than ten effects whose covariance has a structure there are the
+            parameters of that.
         """
         import pandas as pd
 
@@ -94,13 +95,15 @@ class RegressionTable(TableForms):
         rows: list[tuple[object, ...]] = []
         nothing = (math.nan,) * 4
         for m in self.models:
-            for j, term in enumerate(m.terms):
-                p = math.nan if m.p_value is None else float(m.p_value[j])
-                limits = (float(m.std_error[j]), float(m.lower[j]), float(m.upper[j]))
-                rows.append((m.name, "fixed", None, term, float(m.estimate[j]), *limits, p))
+            blocks: list[tuple[str, ModelColumn | PartColumn]] = [("fixed", m), *((p.name, p) for p in m.parts)]
+            for part, own in blocks:
+                for j, term in enumerate(own.terms):
+                    p = math.nan if own.p_value is None else float(own.p_value[j])
+                    limits = (float(own.std_error[j]), float(own.lower[j]), float(own.upper[j]))
+                    rows.append((m.name, part, None, term, float(own.estimate[j]), *limits, p))
             for (part, group, term), value in random_parameters(m).items():
                 rows.append((m.name, part, group, term, value, *nothing))
-            for name, value in m.statistics.items():
+            for name, value in {**m.statistics, **m.shape}.items():
                 rows.append((m.name, "statistic", None, name, value, *nothing))
             for group, count in m.groups:
                 rows.append((m.name, "statistic", group, "groups", float(count), *nothing))
@@ -122,8 +125,10 @@ class RegressionTable(TableForms):
         heads = tuple("" if m.ratios is None else m.ratios.head for m in self.models)
         blank = ("",) * len(self.models)
         digits = self.digits + 1
+        headings = list(dict.fromkeys(m.heading for m in self.models))
         parts = [
-            ("Fixed effects", heads, self._fixed()),
+            (headings[0] if len(headings) == 1 else "Fixed effects", heads, self._effects(self.models)),
+            *((heading, blank, self._effects(found)) for heading, found in self._parts()),
             ("Random effects", blank, random_rows(self.models, self.labels, digits)),
             ("Fit", blank, [*fit_rows(self.models, self.labels, self.statistics, digits), *method_rows(self.models)]),
         ]
@@ -136,38 +141,43 @@ class RegressionTable(TableForms):
         grid = Grid("", columns, tuple(rows), 1, sections=tuple(sections), aligned=True)
         return Document(self.title, tuple((m.name, m.formula) for m in self.models), (grid,), self.notes)
 
-    def _fixed(self) -> list[Row]:
+    def _parts(self) -> list[tuple[str, list[PartColumn | None]]]:
+        """The other parts by their headings, a cell for each model."""
+        headings = dict.fromkeys(p.heading for m in self.models for p in m.parts)
+        return [(h, [next((p for p in m.parts if p.heading == h), None) for m in self.models]) for h in headings]
+
+    def _effects(self, found: Sequence[ModelColumn | PartColumn | None]) -> list[Row]:
         rows: list[Row] = []
-        for term in dict.fromkeys(t for m in self.models for t in m.terms):
-            at = [m.terms.index(term) if term in m.terms else None for m in self.models]
-            pairs = list(zip(self.models, at, strict=True))
-            errors = [float(m.std_error[j]) for m, j in pairs if j is not None]
+        for term in dict.fromkeys(t for m in found if m is not None for t in m.terms):
+            at = [m.terms.index(term) if m is not None and term in m.terms else None for m in found]
+            pairs = [(m, j) for m, j in zip(found, at, strict=True)]
+            errors = [float(m.std_error[j]) for m, j in pairs if m is not None and j is not None]
             decimals = row_decimals(errors, self.digits)
             estimates, second = [], []
             for m, j in pairs:
-                if j is None:
+                if m is None or j is None:
                     estimates.append("")
                     second.append("")
                     continue
                 estimates.append(fixed_text(float(m.estimate[j]), decimals) + self._mark(m, j))
                 second.append(self._second(m, j, decimals))
             rows.append((label_of(term, self.labels), tuple(estimates)))
-            if self.below != "none":
+            if any(second):
                 rows.append(("", tuple(second)))
         return rows
 
-    def _mark(self, m: ModelColumn, j: int) -> str:
+    def _mark(self, m: ModelColumn | PartColumn, j: int) -> str:
         if m.p_value is None:
             return ""
         p = float(m.p_value[j])
         return next((mark for mark, limit in sorted(self.stars.items(), key=lambda s: s[1]) if p < limit), "")
 
-    def _second(self, m: ModelColumn, j: int, decimals: int) -> str:
+    def _second(self, m: ModelColumn | PartColumn, j: int, decimals: int) -> str:
         if self.below == "se":
             return f"({fixed_text(float(m.std_error[j]), decimals)})"
         if self.below == "ci":
             return f"[{fixed_text(float(m.lower[j]), decimals)}, {fixed_text(float(m.upper[j]), decimals)}]"
-        if self.below == "p" and m.p_value is not None:
+        if self.below == "p" and m.p_value is not None and not math.isnan(m.p_value[j]):
             return f"p {_p_text(float(m.p_value[j]))}"
         return ""
 
@@ -211,6 +221,8 @@ class RegressionTable(TableForms):
                 f"The likelihoods are approximated in different ways ({_listed(approximations)}): differences of "
                 f"{named} contain the errors of that."
             )
+        if any(m.ratios is not None and m.parts for m in self.models):
+            out.append("Ratios are of the first part; effects of the others are as they were estimated.")
         if any(m.family for m in self.models) and {"icc", "r2_marginal", "r2_conditional"} & set(self.statistics):
             out.append("ICC and R² of generalized models are on the scale of the link.")
         if len({m.statistics.get("nobs") for m in self.models}) > 1:

@@ -5,6 +5,7 @@ both criteria, as early versions of lme4 printed them; at the end remarks and th
 fit.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -140,6 +141,7 @@ def deviance_lines(criteria: "Criteria", width: int = WIDTH) -> list[str]:
         "MLdeviance": criteria.ml_deviance,
         "REMLdeviance": criteria.reml_deviance,
     }
+    values = {name: v for name, v in values.items() if not math.isnan(v)}
     cells = [format_fixed(values.values(), CRITERION_DECIMALS)]
     return table_lines([""], list(values), cells, right=True, width=width)
 
@@ -149,12 +151,20 @@ def criterion_lines(criteria: "Criteria", decimals: int, width: int = WIDTH) -> 
     if criteria.reml:
         value = format_number(round_decimals(criteria.objective, decimals), _RUNNING_DIGITS)
         return [f"REML criterion at convergence: {value}"]
-    values = [criteria.aic, criteria.bic, criteria.log_lik, criteria.objective, criteria.df_resid]
-    texts = format_numbers([round_decimals(v, decimals) for v in values])
+    known = {
+        "AIC": criteria.aic,
+        "BIC": criteria.bic,
+        "logLik": criteria.log_lik,
+        "deviance": criteria.objective,
+        "df.resid": criteria.df_resid,
+    }
+    # a pseudo-likelihood has no information criteria
+    values = {name: v for name, v in known.items() if not math.isnan(v)}
+    texts = format_numbers([round_decimals(v, decimals) for v in values.values()])
     # The whole number takes part in the common format, so it can widen the columns, but it is shown
     # without decimals.
     texts[-1] = str(criteria.df_resid)
-    return named_lines(["AIC", "BIC", "logLik", "deviance", "df.resid"], texts, width=width)
+    return named_lines(list(values), texts, width=width)
 
 
 def quantile_lines(summary: "Summary", digits: int, width: int = WIDTH) -> list[str]:

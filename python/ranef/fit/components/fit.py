@@ -97,7 +97,8 @@ def fit_components(
     order = order_terms(terms) if like is None else like.whole.order
     check_quadrature(likelihood.n_quad, order, merged)
     given = predictors
-    predictors = tuple(_held(p, family.held.get(p.key)) for p in predictors)
+    known = {**family.held_by(merged.y)[0], **family.held}
+    predictors = tuple(_held(p, known.get(p.key)) for p in predictors)
     x = tuple(p.design.x for p in predictors)
     link = core_link(family)
     offsets = tuple(p.design.offset for p in predictors)

@@ -107,12 +107,13 @@ def at_limit(family: Family, zero: str, parts: Mapping[str, Part], y: Floats, st
     y : (n,) array
     status : FitStatus
     """
-    messages = []
+    said = family.held_by(y)[1]
+    messages = [] if said is None else [said]
     infinite: dict[str, float] = {}
     disp = parts.get("disp")
     if disp is not None and disp.is_free:
-        said, value = _dispersion(family, disp)
-        messages += said
+        about, value = _dispersion(family, disp)
+        messages += about
         if value is not None:
             infinite["disp"] = value
     for key, part in parts.items():

@@ -127,7 +127,8 @@ class ComponentsFit(SeveralPredictorsFit):
         for p in sorted(self.others, key=lambda p: p.key != "zi"):
             heading = {"zi": self.zero_heading, "disp": "Dispersion model"}.get(p.key, f"Shape ({p.key})")
             if len(p.beta) or p.terms:
-                out.append(PartEffects.of(p, heading, p.key == "zi").in_model(self))
+                tested = p.key == "zi" or (p.key == "disp" and p.formula is not None)
+                out.append(PartEffects.of(p, heading, tested).in_model(self))
         return tuple(out)
 
     def shape_effects(self) -> PartEffects | None:

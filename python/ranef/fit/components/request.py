@@ -128,13 +128,13 @@ def response_of(design: Design, family: Family, has_zero_part: bool) -> tuple[De
             f"{name} has {int(zeros.sum())} zeros, which a truncated family cannot produce: add zi_formula for a "
             "hurdle model."
         )
-    if has_zero_part and y.ndim == 1 and not zeros.any():
-        raise DataError(f"{name} has no zeros, so that zi_formula has nothing to explain: leave it out.")
     if has_zero_part and family.support in ("positive", "open_unit") and zeros.any():
         stand_in = float(y[~zeros].mean()) if (~zeros).any() else 0.5
         made, kind = outcome_of(design.with_rows(y=np.where(zeros, stand_in, y)), family)
         return made.with_rows(y=np.where(zeros, 0.0, made.y)), kind
     made, kind = outcome_of(design, family)
+    if has_zero_part and y.ndim == 1 and not zeros.any():
+        raise DataError(f"{name} has no zeros, so that zi_formula has nothing to explain: leave it out.")
     if family.kernel == "betabinomial" and (made.trials is None or float(made.trials.max()) <= 1.0):
         raise DataError(
             "every row has one trial, so that the precision of the beta-binomial family is not identified: use "

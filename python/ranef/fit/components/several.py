@@ -190,9 +190,17 @@ class SeveralPredictorsFit(PredictorFit):
 
     # ---- random effects
 
-    def whole_random(self, random: tuple[RandomTerm, ...]) -> tuple[RandomTerm, ...]:
+    @property
+    def other_designs(self) -> tuple[tuple[str, Design], ...]:
+        """By the keys of their predictors."""
+        return tuple((p.key, p.design) for p in self.others)
+
+    def whole_random(
+        self, random: tuple[RandomTerm, ...], others: tuple[Design, ...] | None = None
+    ) -> tuple[RandomTerm, ...]:
         """Put together with those of the other predictors."""
-        designs = (replace(self.design, random=random), *(p.design for p in self.others))
+        beside = tuple(p.design for p in self.others) if others is None else others
+        designs = (replace(self.design, random=random), *beside)
         keys = zip(self.predictors, designs, strict=True)
         return together(tuple(Predictor(p.key, design, p.formula) for p, design in keys))[0]
 

@@ -109,8 +109,8 @@ def _spread(value: float, rows: CurveRows, c: int, count: int) -> list[float]:
     """Coefficients with which a parameter is the same in all rows: those of an intercept, or of the
     levels of a factor.
     """
-    if count == 1:
-        return [value]
+    if count < 2:  # none where the mean is held at zero, as by ~ 0 + (1 | g)
+        return [value] * count
     columns = rows.x[:, [i for i, own in enumerate(rows.parts) if own == c]]
     if (columns[:, 0] == 1.0).all():
         return [value, *[0.0] * (count - 1)]

@@ -66,7 +66,11 @@ def fit_again(
     if isinstance(fit, ComponentsFit):
         return fit_components_again(fit, design, others, warm, control, progress, threads)
     if isinstance(fit, OrdinalFit):
-        return fit_ordinal_again(fit, design, others, warm, control, progress, threads, order is fit.order)
+        same = order is fit.order and (
+            others is None
+            or [[t.names for t in d.random] for d in others] == [[t.names for t in p.design.random] for p in fit.others]
+        )
+        return fit_ordinal_again(fit, design, others, warm, control, progress, threads, same)
     if isinstance(fit, GlmmFit):
         beta = None if fit.dropped else fit.beta
         start = Start(fit.theta, beta, fit.core_dispersion) if warm else None

@@ -137,6 +137,7 @@ def means_table(
         families.append(family)
         p[rows] = adjusted_p(family, adjust)
         half[rows] = multipliers(family, adjust, level)
+    half[found.std_error == 0.0] = 0.0  # what is zero by definition, as the log scale of a first level
     lower, upper = one_sided(
         found.estimate - half * found.std_error, found.estimate + half * found.std_error, alternative
     )

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from ranef.design.record import RandomTerm
 from ranef.design.structures import kind_of
 from ranef.fit.record import MixedFit
+from ranef.presentation.model_summary import beside_the_likelihood
 from ranef.presentation.report.correlated_words import beside_effects, correlation_paragraph, subject_of
-from ranef.presentation.report.phrases import count, listed, with_article
+from ranef.presentation.report.phrases import count, listed, sentence, with_article
 from ranef.presentation.report.scale_words import EffectScale, family_name
 from ranef.presentation.report.variance_words import noun
 from ranef.presentation.term_labels import label_of
@@ -18,12 +19,27 @@ def model_sentence(fit: MixedFit, scale: EffectScale, labels: Mapping[str, str])
     on = listed(terms) if terms else ""
     groups = listed([label_of(g, labels) for g in dict.fromkeys(t.group for t in fit.terms)], "or")
     goal = scale.target if scale.kind != "linear" else scale.response
+    if fit.columns_are_slopes:
+        return f"The model describes {goal} by {_curve(fit, labels)}. Rows of the same {groups} may be alike."
     explained = f" by {on}" if on else ", without predictors,"
     if not groups:
         subject = subject_of(fit, labels)
         alike = f" and lets rows of the same {subject} be correlated" if subject else ""
         return f"The model explains {goal}{explained}{alike}."
     return f"The model explains {goal}{explained} and lets rows of the same {groups} be alike."
+
+
+def _curve(fit: MixedFit, labels: Mapping[str, str]) -> str:
+    """The curve, and what its parameters depend on."""
+    assert fit.design.curve is not None
+    curve = fit.design.curve.curve
+    depend = []
+    for name in curve.parameters:
+        own = [t.removeprefix(f"{name}.") for t in fit.design.fixed_terms if t.startswith(f"{name}.")]
+        on = [label_of(t, labels) for t in own if t != "(Intercept)"]
+        if on:
+            depend.append(f"{label_of(name, labels)} depends on {listed(on)}")
+    return f"the curve {curve.text}{', in which ' if depend else ''}{listed(depend) if depend else ''}"
 
 
 def paragraphs(fit: MixedFit, labels: Mapping[str, str]) -> list[str]:
@@ -35,14 +51,19 @@ def paragraphs(fit: MixedFit, labels: Mapping[str, str]) -> list[str]:
         "deviate from it. The deviations of the groups are not estimated one by one as separate parameters; the model "
         "estimates how much they vary, and from that and the data what each group's deviation is likely to be."
     ]
-    out += [*(_term(t, labels) for t in fit.terms), *beside_effects(fit, labels)]
-    out.append(_method(fit))
-    return out
+    curve = fit.columns_are_slopes
+    out += [*(_term(t, labels, curve) for t in fit.terms), *beside_effects(fit, labels)]
+    return [*out, _method(fit), *(sentence(text) for text in beside_the_likelihood(fit))]
 
 
-def _term(term: RandomTerm, labels: Mapping[str, str]) -> str:
+def _term(term: RandomTerm, labels: Mapping[str, str], curve: bool) -> str:
     effects = [
-        "the intercept (the level)" if n == "(Intercept)" else f"the effect of {label_of(n, labels)}"
+        "the intercept (the level)"
+        if n == "(Intercept)"
+        # the mean of a parameter, or an effect on it
+        else label_of(n.removesuffix(".(Intercept)"), labels)
+        if curve
+        else f"the effect of {label_of(n, labels)}"
         for n in term.names
     ]
     shown = effects if len(effects) <= 6 else [*effects[:5], f"{len(effects) - 5} more"]
@@ -64,14 +85,14 @@ def _term(term: RandomTerm, labels: Mapping[str, str]) -> str:
 
 def _method(fit: MixedFit) -> str:
     if not fit.integral_exact:
-        family = (
-            ""
-            if fit.probability_types
-            else (
+        family = ""
+        if fit.columns_are_slopes:
+            family = "Given the random effects, the response is normally distributed around the curve."
+        elif not fit.probability_types:
+            family = (
                 f"Given the random effects, the response has {with_article(family_name(fit))} distribution, whose mean "
                 f"depends on the predictors by {with_article(fit.family.link)} link."
             )
-        )
         how = {
             0: "by a fast penalised form of the likelihood, which is biased",
             1: "by maximum likelihood with Laplace's approximation of the integral over the random effects",

@@ -27,6 +27,7 @@ from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf
 from ranef.presentation.coding_text import coding_text
 from ranef.presentation.document import Grid
+from ranef.presentation.model_summary import model_call
 from ranef.presentation.report.category_words import category_paragraph
 from ranef.presentation.report.fixed_words import MOST, Coefficient, about_effects, fixed_sentences, overview_of_effects
 from ranef.presentation.report.means_words import FactorMeans
@@ -315,9 +316,15 @@ def _shares(fit: MixedFit) -> tuple[Shares | None, str]:
     return Shares(sum(s for _, s in by_group), r2.marginal, r2.conditional, by_group), ""
 
 
+#: What stands beside the formula in a summary and belongs to the model.
+_BESIDE = ("Correlation", "Variance", "Structure", "Zero part", "Dispersion", "Nominal", "Scale")
+
+
 def _facts(subject: Subject) -> list[tuple[str, str]]:
     fit, request = subject.fit, subject.request
     facts = [("Formula", fit.code)]
+    call = dict(model_call(fit, request).labelled())
+    facts += [(name, call[name]) for name in _BESIDE if name in call]
     if subject.data:
         facts.append(("Data", subject.data))
     if fit.family_shown:
@@ -439,11 +446,14 @@ def _share_grid(shares: Shares, labels: Mapping[str, str]) -> Grid:
 def _criteria_grid(fit: MixedFit) -> Grid:
     c = criteria(fit)
     name = "REML criterion" if fit.reml else "-2 log-likelihood"
-    columns = (name, "log-likelihood", "AIC", "BIC", "parameters", "rows")
-    values = (*(f"{v:.1f}" for v in (fit.objective, c.llf, c.aic, c.bic)), str(fit.npar), str(fit.nobs))
-    remark = (
-        "The log-likelihood, AIC and BIC are those of the restricted likelihood."
-        if fit.reml
-        else "Smaller AIC and BIC are better, among models of the same rows and response."
-    )
-    return Grid("Fit", columns, (values,), 0, remark)
+    found = {name: fit.objective, "log-likelihood": c.llf, "AIC": c.aic, "BIC": c.bic}
+    # a pseudo-likelihood has no information criteria
+    shown = {label: f"{value:.1f}" for label, value in found.items() if not math.isnan(value)}
+    shown |= {"parameters": str(fit.npar), "rows": str(fit.nobs)}
+    if fit.reml:
+        remark = "The log-likelihood, AIC and BIC are those of the restricted likelihood."
+    elif "AIC" in shown:
+        remark = "Smaller AIC and BIC are better, among models of the same rows and response."
+    else:
+        remark = "With sampling weights the likelihood is that of no sample: it compares no models."
+    return Grid("Fit", tuple(shown), (tuple(shown.values()),), 0, remark)

@@ -353,7 +353,8 @@ class TestsChapter(FittedModel):
 
         ``(1 | g)`` is left out, ``(x | g)`` becomes ``(1 | g)``, and ``(x + z | g)`` loses ``x``
         and ``z`` in turn. REML fits are compared by REML. Where no random effect is left a
-        generalized model is compared with the generalized linear model.
+        generalized model is compared with the generalized linear model. Those of a zero part, of a
+        dispersion and of a scale follow, marked by ``zi:``, ``disp:`` and ``scale:``.
 
         Returns
         -------
