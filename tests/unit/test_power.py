@@ -210,21 +210,21 @@ def test_another_dispersion() -> None:
     data = load_dataset("grouseticks").assign(half=np.resize([0.0, 1.0], 403))
     m: Any = glmer("TICKS ~ half + (1 | BROOD)", data, family="nbinom2")
     size, effect = 0.4, 0.5
-    made = power(m, "half", 200, dispersion=size, fixef={"half": effect}, rng=1, test="lrt")
+    made = power(m, "half", 120, dispersion=size, fixef={"half": effect}, rng=1, test="lrt")
     rng = np.random.default_rng(2)
     brood = data["BROOD"].cat.codes.to_numpy()
     sd = m.varcorr["BROOD"].sd[0]
     eta = (
         m.fixef["(Intercept)"]
         + effect * data["half"].to_numpy()
-        + sd * rng.normal(size=(200, brood.max() + 1))[:, brood]
+        + sd * rng.normal(size=(120, brood.max() + 1))[:, brood]
     )
     drawn = rng.poisson(rng.gamma(size, np.exp(eta) / size)).T.astype(float)
     smaller = m.update(". ~ . - half")
     p = chi2.sf(np.maximum(0, smaller.refit(drawn).objective - m.refit(drawn).objective), 1)
     assert ks_2samp(made.p_values, p).pvalue > 0.005
     # With the dispersion of the model the power is another.
-    assert power(m, "half", 200, fixef={"half": effect}, rng=1, test="lrt").lower > made.upper
+    assert power(m, "half", 120, fixef={"half": effect}, rng=1, test="lrt").lower > made.upper
 
 
 @pytest.mark.parametrize(
