@@ -10,6 +10,7 @@ import pytest
 from .acceptance import KINDS, WRONG, failures, wrong_valleys
 from .case import Case
 from .clmm_cases import clmm_case
+from .clmm_criterion import dense_laplace
 from .criterion import criterion_of
 from .families_cases import families_case
 from .generalized_cases import generalized_case
@@ -52,6 +53,13 @@ def test_families(first: int) -> None:
 @pytest.mark.parametrize("first", [2, 14])
 def test_clmm(first: int) -> None:
     assert_right("clmm", range(first, first + 4), ("other starts", "dense"))
+
+
+def test_a_descent_that_creeps_is_given_up() -> None:
+    """One restart of this search falls by 0.0003 in fifty evaluations, far above the optimum."""
+    model = clmm_case(10).fit()
+    assert model.convergence.evaluations < 500
+    assert model.objective == pytest.approx(dense_laplace(model), abs=1e-6)
 
 
 def test_a_lower_end_of_categories_is_an_artefact() -> None:
