@@ -65,6 +65,10 @@ class DenseOrdinal(FromModes):
         self.zl = factor_of_z(fit, fit.theta)
         self.first = np.concatenate([u.ravel() for u in fit.u])
 
+    def derivatives(self, eta: np.ndarray, step: Any = 2e-3) -> tuple[np.ndarray, np.ndarray]:
+        """The same by steps in units of the scale of each row."""
+        return super().derivatives(eta, step * self.scale)
+
     def rows(self, eta: np.ndarray) -> np.ndarray:
         """Log-probabilities of the categories, from the tail that is nearer."""
         u, v = (self.upper - eta) / self.scale, (self.lower - eta) / self.scale

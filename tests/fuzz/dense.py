@@ -134,7 +134,7 @@ class FromModes(DenseGlmm):
         ways = special.gammaln(w + 1) - special.gammaln(successes + 1) - special.gammaln(w - successes + 1)
         return ways + np.where(successes > 0, successes * yes, 0) + np.where(w > successes, (w - successes) * no, 0)
 
-    def derivatives(self, eta: np.ndarray, step: float = 2e-3) -> tuple[np.ndarray, np.ndarray]:
+    def derivatives(self, eta: np.ndarray, step: Any = 2e-3) -> tuple[np.ndarray, np.ndarray]:
         """First and second derivatives; zero where the density is out of range."""
         first, second = super().derivatives(eta, step)
         return np.nan_to_num(first, posinf=0, neginf=0), np.nan_to_num(second, posinf=0, neginf=0)

@@ -10,6 +10,7 @@ import pytest
 from .acceptance import KINDS, WRONG, failures, wrong_valleys
 from .case import Case
 from .clmm_cases import clmm_case
+from .clmm_criterion import dense_laplace
 from .criterion import criterion_of
 from .families_cases import families_case
 from .generalized_cases import generalized_case
@@ -54,19 +55,22 @@ def test_clmm(first: int) -> None:
     assert_right("clmm", range(first, first + 4), ("other starts", "dense"))
 
 
+def test_a_descent_that_creeps_is_given_up() -> None:
+    """One restart of this search falls by 0.0003 in fifty evaluations, far above the optimum."""
+    model = clmm_case(10).fit()
+    assert model.convergence.evaluations < 500
+    assert model.objective == pytest.approx(dense_laplace(model), abs=1e-6)
+
+
 def test_a_lower_end_of_categories_is_an_artefact() -> None:
     """With two rows a level random slopes run to infinity, where Laplace's approximation is far
     above the likelihood that it stands for.
     """
-    model = clmm_case(14).fit()
-    criterion = criterion_of(model)
-    theta = np.ascontiguousarray(criterion.parts(criterion.own)[0])
-    other = criterion.system.fit(
-        1, "observed", theta + np.array([5.0, 0.0, 5.0]), None, None, None, 2000, 1e-10, 1, None
-    )
-    point = criterion.numbers(other.solution.theta, other.solution.beta)
-    assert other.ending.objective < model.objective - 1.0
-    assert criterion.integrated(point) > criterion.integrated(criterion.own) + 10.0
+    criterion = criterion_of(clmm_case(14).fit())
+    thresholds = [-121674.85, -121644.64, -121622.23, -121600.58]
+    there = criterion.numbers(np.array([789740.6, -7894.91, 7.54]), np.array([-1216.25, 71.85, -127.88, *thresholds]))
+    assert criterion.value(there)[0] < criterion.own_value - 1.0
+    assert criterion.integrated(there) > criterion.integrated(criterion.own) + 10.0
 
 
 @pytest.mark.parametrize(

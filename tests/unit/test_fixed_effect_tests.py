@@ -376,6 +376,7 @@ def test_arguments_that_cannot_be_used() -> None:
         m.test("Days = 1", rhs=2)
     with pytest.raises(OptionError, match="level must be"):
         m.test("Days", level=95.0)
+    assert m.test("Days", level=np.float32(0.9)).shape[0] == 1
     with pytest.raises(ArgumentTypeError, match="joint must be"):
         m.test("Days", joint="yes")
 

@@ -2,6 +2,7 @@
 second, as the estimates that others see are determined.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from ranef import clmm, glmer
+from ranef.fit.parameter_covariance import determined_covariance
 
 pytestmark = pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
 
@@ -60,3 +62,33 @@ def test_classes_have_the_errors_of_what_is_determined() -> None:
     for re in ("conditional", "marginal"):
         one, two = (m.predict(type="prob", re=re, se=True) for m in (flat, plain))
         np.testing.assert_allclose(one.se, two.se, rtol=1e-3)
+
+
+@pytest.mark.parametrize("rest", [1e-7, -1e-7])
+def test_a_flat_direction_is_one_whatever_the_sign_of_its_rounding(rest: float) -> None:
+    """Two variances of three parameters of which only the sum has a curvature; the core then has
+    numbers for their variances, or no covariance at all.
+    """
+    along = np.array([1.0, -1.0, 0.0]) / np.sqrt(2)
+    sum_of_both = np.array([1.0, 1.0, 0.4])
+    h = 50.0 * np.outer(sum_of_both, sum_of_both) + np.diag([0.0, 0.0, 30.0]) + rest * np.outer(along, along)
+    found: Any = SimpleNamespace(hessian=h, solution=SimpleNamespace(theta=np.ones(2)), covariance=None)
+    if rest > 0:
+        found.covariance = 2 * np.linalg.inv(h)
+    covariance, moved = determined_covariance(found)
+    assert covariance is not None
+    assert moved.tolist() == [0, 1]
+    # with one of the two held at its estimate the other is determined
+    held = 2 * np.linalg.inv(h[1:, 1:])
+    assert covariance[2, 2] == pytest.approx(held[1, 1], rel=1e-6)
+    assert covariance[2, 0] + covariance[2, 1] == pytest.approx(held[1, 0], rel=1e-5)
+
+
+def test_where_nothing_is_flat_the_covariance_is_that_of_the_core() -> None:
+    rng = np.random.default_rng(5)
+    root = rng.normal(size=(6, 4)) * [1.0, 1e3, 1e-4, 30.0]
+    found: Any = SimpleNamespace(hessian=root.T @ root, solution=SimpleNamespace(theta=np.ones(2)))
+    found.covariance = 2 * np.linalg.inv(found.hessian)
+    covariance, moved = determined_covariance(found)
+    assert covariance is found.covariance
+    assert not len(moved)

@@ -18,6 +18,11 @@ use crate::optimize::trust_region::Eigen;
 const NEAR: f64 = 1e-8;
 /// Largest number of times the exact Hessian is formed.
 const ROUNDS: usize = 6;
+/// A descent that only shows where a start leads, of rows whose other starts are along rays, ends
+/// where so many evaluations lower the objective by less than this: it creeps along the edge of
+/// where modes are found.
+const CREEPING: usize = 50;
+const CREPT: f64 = 1e-3;
 /// Largest number of times that variances of zero are left.
 const LEAVES: usize = 6;
 /// Decrement from which a fit without a Hessian only shows where it leads: lower modes of the
@@ -259,7 +264,8 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
     let mut round = 0;
     while round < ROUNDS {
         let used = outer.evaluations - displaced;
-        let end = q.run(NEAR.max(options.tolerance), limit.saturating_sub(used), &mut |x| outer.at(x))?;
+        let stops = !options.hessian && g.family.kernel().is_some_and(|k| k.looks_along_rays());
+        let end = descend(&mut outer, q, NEAR.max(options.tolerance), limit.saturating_sub(used), stops)?;
         settle(&mut outer, q, &mut snapped_at)?;
         if end == Outcome::MaxEvaluations {
             status = Status::MaxEvaluations;
@@ -383,6 +389,29 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
         separated,
         coordinates: outer.c,
     })
+}
+
+/// Quasi-Newton steps; with `stops` they end where they creep.
+fn descend(
+    outer: &mut Outer<'_, '_>,
+    q: &mut QuasiNewton,
+    tolerance: f64,
+    limit: usize,
+    stops: bool,
+) -> Result<Outcome, CoreError> {
+    let part = if stops { CREEPING } else { limit.max(1) };
+    let mut left = limit;
+    loop {
+        let before = (outer.evaluations, q.f);
+        let end = q.run(tolerance, part.min(left), &mut |x| outer.at(x))?;
+        left = left.saturating_sub(outer.evaluations - before.0);
+        if end != Outcome::MaxEvaluations || left == 0 {
+            return Ok(end);
+        }
+        if before.1 - q.f < CREPT {
+            return Ok(Outcome::NoProgress);
+        }
+    }
 }
 
 /// Whether a coefficient is one of dispersion or shape, which may have their limit at infinity.

@@ -5,6 +5,7 @@
 
 mod chart;
 mod constrained;
+mod crossing;
 mod generalized;
 mod hold;
 mod likelihood;

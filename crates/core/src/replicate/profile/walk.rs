@@ -1,8 +1,9 @@
 //! One curve: steps away from the estimate on both sides, each point an optimum of everything else,
 //! and the values where zeta is asked for.
 
+use super::crossing::CLOSE;
 use super::line::Line;
-use super::node::{between, grows, Node};
+use super::node::{grows, Node};
 use super::parameter::{Origin, Target};
 use super::search::{hessian, minimise};
 use super::subject::State;
@@ -20,10 +21,6 @@ const GROWTH: f64 = 2.5;
 const MAX_ADDED: usize = 12;
 /// Difference of the rate at a point from the mean rate to the next that counts as a bend.
 const BEND: f64 = 0.4;
-/// Points without an optimum in the search for one limit.
-const MAX_FAILURES: usize = 12;
-/// Error of zeta at a limit.
-const CLOSE: f64 = 1e-7;
 
 /// Why a curve was not finished.
 pub enum Stop {
@@ -162,7 +159,13 @@ impl Walk<'_> {
     }
 
     /// The optimum at a value, from guesses of the coordinates (the best is taken).
-    fn solve(&self, line: &mut dyn Line, w: f64, guesses: &[Vec<f64>], hessian: &[f64]) -> Result<Option<Node>, Stop> {
+    pub(super) fn solve(
+        &self,
+        line: &mut dyn Line,
+        w: f64,
+        guesses: &[Vec<f64>],
+        hessian: &[f64],
+    ) -> Result<Option<Node>, Stop> {
         line.set(w);
         let mut best: Option<(f64, &Vec<f64>)> = None;
         if guesses.len() > 1 {
@@ -211,7 +214,7 @@ impl Walk<'_> {
     }
 
     /// The coordinates of a node, or those nearest to its Lambda.
-    fn coordinates(&self, line: &mut dyn Line, w: f64, n: &Node) -> Vec<f64> {
+    pub(super) fn coordinates(&self, line: &mut dyn Line, w: f64, n: &Node) -> Vec<f64> {
         if n.phi.is_empty() {
             line.set(w);
             line.coordinates(&n.state)
@@ -413,73 +416,5 @@ impl Walk<'_> {
             }
         }
         Ok(())
-    }
-
-    /// How many nodes come before the first place where |zeta| is `target`, and that place; none
-    /// where points near it have no optimum that is found.
-    fn crossing(
-        &self,
-        line: &mut dyn Line,
-        start: &Node,
-        nodes: &[Node],
-        target: f64,
-        sign: f64,
-    ) -> Result<Option<(usize, Option<Node>)>, Stop> {
-        let Some(i) = nodes.iter().position(|n| n.zeta.abs() >= target - CLOSE) else {
-            return Ok(None);
-        };
-        if (nodes[i].zeta.abs() - target).abs() <= CLOSE {
-            return Ok(Some((i, Some(nodes[i].clone()))));
-        }
-        let mut inner = if i == 0 { start.clone() } else { nodes[i - 1].clone() };
-        let mut outer = nodes[i].clone();
-        let mut best = outer.clone();
-        let mut w = between(&inner, &outer, target);
-        let mut failures = 0;
-        for round in 0..40 {
-            let near = if (w - inner.w).abs() < (w - outer.w).abs() { &inner } else { &outer };
-            let near = if near.phi.is_empty() {
-                if near.w == inner.w {
-                    &outer
-                } else {
-                    &inner
-                }
-            } else {
-                near
-            };
-            let mut guesses = vec![self.coordinates(line, w, near)];
-            if inner.phi.len() == outer.phi.len() && !inner.phi.is_empty() {
-                let t = (w - inner.w) / (outer.w - inner.w);
-                guesses.push(inner.phi.iter().zip(&outer.phi).map(|(a, b)| a + t * (b - a)).collect());
-            }
-            let hessian = near.hessian.clone();
-            let Some(node) = self.solve(line, w, &guesses, &hessian)? else {
-                failures += 1;
-                if failures > MAX_FAILURES {
-                    return Ok(Some((i, None)));
-                }
-                // coordinates of a point that was found are a better start nearby
-                w = 0.5 * (w + if failures % 2 == 1 { inner.w } else { outer.w });
-                continue;
-            };
-            let miss = node.zeta.abs() - target;
-            if miss.abs() < (best.zeta.abs() - target).abs() {
-                best = node.clone();
-            }
-            if miss.abs() <= CLOSE || (outer.w - inner.w).abs() <= 1e-13 * outer.w.abs() {
-                break;
-            }
-            w = node.w - sign * miss / node.rate.abs();
-            if miss > 0.0 {
-                outer = node;
-            } else {
-                inner = node;
-            }
-            let inside = (w - inner.w) * sign > 0.0 && (outer.w - w) * sign > 0.0;
-            if !inside || round > 8 {
-                w = 0.5 * (inner.w + outer.w);
-            }
-        }
-        Ok(Some((i, Some(best))))
     }
 }
