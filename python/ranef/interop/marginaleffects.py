@@ -183,7 +183,7 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
 def _variables(model: MixedModel) -> list[str]:
     """Columns of the data that predictions of the population need."""
     fit = model._fit
-    curve = fit.design.curve
+    curve = fit.curve_rows
     formulas = [fit.design.formula, *(design.formula for _, design in fit.other_designs)]
     if curve is not None:
         formulas = [encoder.formula for encoder in curve.encoder.parameters]

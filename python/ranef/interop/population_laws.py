@@ -121,7 +121,9 @@ class OrderedLaw(_Several):
     def __init__(self, fit: Any, link: bool):
         super().__init__(fit)
         self.link = link
-        self.groups: tuple[str, ...] = () if link else tuple(map(str, fit.categories))
+        self.groups: tuple[str, ...] = ()
+        if not link:
+            self.groups = tuple(fit.categories)
         self.names = tuple(n if key == "cond" else f"{key}:{n}" for key, n, _ in fit.coefficient_names)
 
     def rows(self, data: Any) -> Floats:
@@ -166,7 +168,7 @@ class CurveLaw:
 
     def predicted(self, coef: Floats, rows: Floats) -> Floats:
         """The curve (n,)."""
-        known = self.fit.design.curve
+        known = self.fit.curve_rows
         p = known.x.shape[1]
         covariates = tuple(np.ascontiguousarray(rows[:, j]) for j in range(p, rows.shape[1]))
         curve = replace(known, x=rows[:, :p], covariates=covariates)
