@@ -136,6 +136,14 @@ def test_each_random_effect_of_a_zero_part() -> None:
     assert row["p_value_boundary"] == pytest.approx(stored["boundary"], rel=1e-2, abs=1e-12)
 
 
+def test_steps_leave_the_zero_part_as_it_is() -> None:
+    (formula, data), _, large, _ = PAIRS["zi_random"]
+    m = glmer(f"{formula} + (1 | BroodSize)", data, **large)  # type: ignore[arg-type]
+    taken = m.step()
+    assert "zi:Nest" in taken.model.varcorr
+    assert "FoodTreatment" in str(taken)
+
+
 def test_each_random_effect_of_a_scale() -> None:
     """The smaller models are those that one would write."""
     verbal = load_dataset("VerbAgg")

@@ -10,7 +10,7 @@ import pytest
 from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import expit
 
-from ranef import OptionError, glmer
+from ranef import ArgumentTypeError, OptionError, glmer
 
 RNG = np.random.default_rng(20)
 N = 30
@@ -75,6 +75,8 @@ def test_levels_that_were_not_there(joint: Any) -> None:
     assert found["fit"].iloc[3:].to_numpy() == pytest.approx(joint.predict(NEW.assign(g="g3")).to_numpy(), rel=1e-12)
     interval = joint.predict(NEW, re="marginal", interval="confidence")
     assert (interval["lower"] < averaged["fit"]).all()
+    with pytest.raises(ArgumentTypeError, match="se must be True or False"):
+        joint.predict(NEW, re="marginal", se="yes")
     for wrong in ({"re": "marginal", "type": "zlink"}, {"re": "all"}, {"new_levels": "zero"}):
         with pytest.raises(OptionError, match="marginal"):
             joint.predict(NEW.assign(g="g3"), **wrong)

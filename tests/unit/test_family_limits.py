@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from tests.fuzz.families_cases import families_case
 
-from ranef import NegativeBinomial, RanefError, RanefWarning, glmer
+from ranef import NegativeBinomial, RanefError, RanefWarning, glmer, load_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:singular fit")
 
@@ -314,3 +314,16 @@ def test_proportions_without_one_of_the_ends() -> None:
     assert (low.family_params["cut2"], high.family_params["cut1"]) == (math.inf, -math.inf)
     assert "no ones" in str(low.convergence)
     assert low.simulate(20, rng=1).to_numpy().max() < 1
+
+
+def test_no_extra_zeros_along_a_predictor() -> None:
+    """Both coefficients of the zero part have no end, and the rest is the fit without it."""
+    plants = load_dataset("arabidopsis").rename(columns={"total.fruits": "y"})
+    m, said = fitted("y ~ amd + (1 | popu)", plants, family="nbinom2", zi_formula="~ amd", disp_formula="~ amd")
+    said_once(m, said, "finds no extra zeros")
+    assert m.convergence.ok
+    assert "mean nothing" not in said
+    plain = glmer("y ~ amd + (1 | popu)", plants, family="nbinom2", disp_formula="~ amd")
+    assert m.llf == pytest.approx(plain.llf, abs=1e-6)
+    assert m.bse.to_numpy() == pytest.approx(plain.bse.to_numpy(), rel=1e-4)
+    assert m.component("zi").bse.isna().all()

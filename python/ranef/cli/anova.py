@@ -40,6 +40,14 @@ def anova(
     ],
     data: given.Data,
     family: given.Family = None,
+    zi_formula: given.ZeroFormula = None,
+    disp_formula: given.DispersionFormula = None,
+    nominal: given.Nominal = None,
+    scale: given.ScaleFormula = None,
+    threshold: given.Threshold = None,
+    param: given.Parameters = None,
+    start: given.Starts = None,
+    variance: given.Variance = None,
     n_quad: given.Quadrature = None,
     ml: given.MaximumLikelihood = False,
     type: Annotated[int | None, typer.Option(help="Type of the tests of terms: 1, 2 or 3.", show_default=False)] = None,
@@ -70,9 +78,19 @@ def anova(
     if not several and test is not None:
         raise OptionError("--test is for several models; the terms of one model have F tests, or z tests.")
     shared = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action.value}
+    beside = {
+        "zi_formula": zi_formula,
+        "disp_formula": disp_formula,
+        "nominal": nominal,
+        "scale": scale,
+        "threshold": threshold,
+        "params": given.formulas(param),
+        "start": given.starts(start),
+        "variance": variance,
+    }
     found = find_data(data)
     with said():
-        models = [fitted(f, found, family, n_quad, ml, shared) for f in formulas]
+        models = [fitted(f, found, family, n_quad, ml, shared, beside) for f in formulas]
         if several:
             table = ranef.anova(*models, test=(test or Comparison.CHISQ).value, n=n, rng=seed)
         else:

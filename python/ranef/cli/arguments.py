@@ -30,7 +30,7 @@ class DdfMethod(StrEnum):
 def _families(incomplete: str) -> list[str]:
     from ranef.families.names import NAMES
 
-    return [n for n in NAMES if n.lower().startswith(incomplete.lower())]
+    return [n for n in (*NAMES, "cumulative") if n.lower().startswith(incomplete.lower())]
 
 
 Formula = Annotated[str, typer.Argument(help="The model, such as 'y ~ x + (x | g)'.", show_default=False)]
@@ -45,10 +45,63 @@ Data = Annotated[
 Family = Annotated[
     str | None,
     typer.Option(
-        help="Family of a generalized model, such as 'poisson' or 'binomial(probit)'.",
+        help="Family of a generalized model, such as 'poisson' or 'binomial(probit)'; 'cumulative' is that of ordered "
+        "categories.",
         show_default=False,
         autocompletion=_families,
     ),
+]
+ZeroFormula = Annotated[
+    str | None,
+    typer.Option(
+        help="Formula of the probability of extra zeros, or of zero (a hurdle), such as '~ x'.", show_default=False
+    ),
+]
+DispersionFormula = Annotated[
+    str | None, typer.Option(help="Formula of the logarithm of the dispersion, such as '~ x'.", show_default=False)
+]
+Nominal = Annotated[
+    str | None,
+    typer.Option(
+        help="Effects on every threshold of ordered categories (--family cumulative), such as '~ x'.",
+        show_default=False,
+    ),
+]
+ScaleFormula = Annotated[
+    str | None,
+    typer.Option(
+        "--scale",
+        help="Effects on the scale of the latent variable of ordered categories, such as '~ x'.",
+        show_default=False,
+    ),
+]
+Threshold = Annotated[
+    str | None,
+    typer.Option(
+        help="Thresholds of ordered categories: flexible, equidistant, symmetric or symmetric2.", show_default=False
+    ),
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        metavar="NAME=FORMULA",
+        help="Effects on a parameter of a curve, such as 'Asym=~ trt + (1 | id)'; repeatable.",
+        show_default=False,
+    ),
+]
+Starts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--start",
+        metavar="NAME=NUMBER",
+        help="Where the search for a parameter of a curve begins; repeatable. Self-starting curves need none.",
+        show_default=False,
+    ),
+]
+Variance = Annotated[
+    str | None,
+    typer.Option(help="Standard deviations of the rows around a curve, such as 'power(fitted)'.", show_default=False),
 ]
 Quadrature = Annotated[
     int | None,
@@ -81,6 +134,23 @@ def pairs(given: list[str] | None, option: str, example: str) -> dict[str, str]:
             raise OptionError(f"{option} needs a name and a value, as in {example!r}, not {text!r}.")
         out[name] = value
     return out
+
+
+def formulas(given: list[str] | None) -> dict[str, str] | None:
+    """Formulas of parameters by their names, as ``--param`` gives them."""
+    out = {}
+    for text in given or ():
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise OptionError(f"--param needs a name and a formula, as in 'Asym=~ trt + (1 | id)', not {text!r}.")
+        out[name] = value
+    return out or None
+
+
+def starts(given: list[str] | None) -> dict[str, float] | None:
+    """Starting values by the names of parameters, as ``--start`` gives them."""
+    found = pairs(given, "--start", "--start Asym=200")
+    return {name: number(value, "--start") for name, value in found.items()} or None
 
 
 def number(text: str, option: str) -> float:

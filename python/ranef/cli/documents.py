@@ -40,12 +40,28 @@ def generalized_document(model: "GeneralizedLinearMixedModel") -> dict[str, Any]
         "bse": model.bse.to_dict(),
         "zvalues": model.zvalues.to_dict(),
         "pvalues": model.pvalues.to_dict(),
+        **_components(model),
         **_covariances(model),
         "dispersion": model.dispersion,
         "convergence": _ending(model),
         "notes": list(summary.notes),
     }
     return plain_values(document)
+
+
+def _components(model: "MixedModel") -> dict[str, Any]:
+    """Effects of parts, such as zeros and thresholds, and parameters of the shape, if any."""
+    out: dict[str, Any] = {}
+    for part in model._fit.part_effects():
+        own = model.component(part.name)
+        out[part.name] = {
+            "fixef": own.fixef.to_dict(),
+            "bse": own.bse.to_dict(),
+            "zvalues": own.zvalues.to_dict(),
+            "pvalues": own.pvalues.to_dict(),
+        }
+    shape = dict(model._fit.family_params)
+    return {**({"components": out} if out else {}), **({"family_params": shape} if shape else {})}
 
 
 def _head(summary: "Summary") -> dict[str, Any]:

@@ -21,12 +21,23 @@ from ranef.options import checked_ddf
     'ranef fit "Reaction ~ Days + (Days | Subject)" sleepstudy',
     'ranef fit "y ~ x + (1 | school)" study.csv --subset "age > 20" --json',
     'ranef fit "use ~ age + (1 | district)" Contraception --family binomial',
+    'ranef fit "total.fruits ~ amd + (1 | popu)" Arabidopsis --family nbinom2 --zi-formula "~ amd"',
+    'ranef fit "rating ~ temp + (1 | judge)" wine --family "cumulative(probit)" --nominal "~ contact"',
+    'ranef fit "circumference ~ SSlogis(age, Asym, xmid, scal) ~ (Asym | Tree)" Orange',
     'zcat study.csv.gz | ranef fit "y ~ x + (1 | g)" - --save study.ranef',
 )
 def fit(
     formula: given.Formula,
     data: given.Data,
     family: given.Family = None,
+    zi_formula: given.ZeroFormula = None,
+    disp_formula: given.DispersionFormula = None,
+    nominal: given.Nominal = None,
+    scale: given.ScaleFormula = None,
+    threshold: given.Threshold = None,
+    param: given.Parameters = None,
+    start: given.Starts = None,
+    variance: given.Variance = None,
     n_quad: given.Quadrature = None,
     ml: given.MaximumLikelihood = False,
     weights: given.Weights = None,
@@ -41,7 +52,8 @@ def fit(
         typer.Option(metavar="FILE", help="Write the model to this file, which ranef.load reads.", show_default=False),
     ] = None,
 ) -> int:
-    """Fit a linear mixed model, or with --family a generalized one, and print its summary.
+    """Fit a linear mixed model, with --family a generalized one or one of ordered categories, or a
+    curve, and print its summary.
 
     Exits with 0 when the fit converged, 1 when it did not, 2 when the input cannot be used.
     """
@@ -49,10 +61,20 @@ def fit(
         raise OptionError("--ml and --ddf are for linear models and do not go with --family.")
     path = None if save is None else checked_output(save, "the model", data)
     shared = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action.value}
+    beside = {
+        "zi_formula": zi_formula,
+        "disp_formula": disp_formula,
+        "nominal": nominal,
+        "scale": scale,
+        "threshold": threshold,
+        "params": given.formulas(param),
+        "start": given.starts(start),
+        "variance": variance,
+    }
     method = None if ddf is None else checked_ddf(ddf.value)
     # What a warning says is in the summary and in the document.
     with quietly():
-        model = fitted(formula, find_data(data), family, n_quad, ml, shared)
+        model = fitted(formula, find_data(data), family, n_quad, ml, shared, beside)
         if as_json:
             show_json(document_of(model, method))
         else:

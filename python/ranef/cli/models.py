@@ -1,5 +1,6 @@
 """The model of a command, fitted to its data."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +14,34 @@ if TYPE_CHECKING:
     from ranef.results.model.mixed import MixedModel
 
 
+#: Options that one kind of models has, by the argument that each is, and that kind.
+_OF_KINDS = {
+    "zi_formula": "generalized models, as with --family poisson",
+    "disp_formula": "generalized models, as with --family poisson",
+    "nominal": "ordered categories: --family cumulative",
+    "scale": "ordered categories: --family cumulative",
+    "threshold": "ordered categories: --family cumulative",
+    "params": "curves, as in 'y ~ SSlogis(x, Asym, xmid, scal)'",
+    "start": "curves, as in 'y ~ SSlogis(x, Asym, xmid, scal)'",
+    "variance": "curves, as in 'y ~ SSlogis(x, Asym, xmid, scal)'",
+}
+_OPTIONS = {"params": "param", "zi_formula": "zi-formula", "disp_formula": "disp-formula"}
+
+#: The family of ordered categories with its link.
+_CUMULATIVE = re.compile(r"\s*cumulative\s*(?:\(\s*([\w-]+)\s*\))?\s*", re.IGNORECASE)
+
+
 def fitted(
-    formula: str, data: Any, family: str | None, n_quad: int | None, ml: bool, shared: dict[str, Any]
+    formula: str,
+    data: Any,
+    family: str | None,
+    n_quad: int | None,
+    ml: bool,
+    shared: dict[str, Any],
+    beside: dict[str, Any] | None = None,
 ) -> "MixedModel":
-    """Fit a linear model, or with a family a generalized one.
+    """Fit a linear model, with a family a generalized one or one of ordered categories, or a curve,
+    whose formula has three parts or whose parameters have formulas.
 
     Parameters
     ----------
@@ -26,19 +51,41 @@ def fitted(
     family, n_quad : optional
     ml : bool
     shared : dict
-        Other arguments of both verbs.
+        Other arguments of all verbs.
+    beside : dict, optional
+        Arguments of one verb, None where they were not given.
     """
     import ranef
 
     if isinstance(data, str):
         data = find_data(data)
+    own = {name: value for name, value in (beside or {}).items() if value is not None}
+    if formula.count("~") == 2 or "params" in own:
+        if family is not None or ml or shared.get("offset") is not None:
+            raise OptionError("--family, --ml and --offset do not go with a curve, whose responses are normal.")
+        _check(own, ("params", "start", "variance"))
+        rest = {name: value for name, value in shared.items() if name != "offset"}
+        return ranef.nlmer(formula, data, n_quad=n_quad, **own, **rest)
+    if family is not None and (match := _CUMULATIVE.fullmatch(family)):
+        if ml:
+            raise OptionError("--ml and --ddf are for linear models and do not go with --family.")
+        _check(own, ("nominal", "scale", "threshold"))
+        return ranef.clmm(formula, data, link=(match[1] or "logit").lower(), n_quad=n_quad, **own, **shared)  # type: ignore[arg-type]
+    _check(own, () if family is None else ("zi_formula", "disp_formula"))
     if family is None:
         if n_quad is not None:
             raise OptionError("--n-quad is for generalized models: give --family too.")
         return ranef.lmer(formula, data, REML=not ml, **shared)
     if ml or "ddf" in shared:
         raise OptionError("--ml and --ddf are for linear models and do not go with --family.")
-    return ranef.glmer(formula, data, family=family, n_quad=n_quad, **shared)
+    return ranef.glmer(formula, data, family=family, n_quad=n_quad, **own, **shared)
+
+
+def _check(own: dict[str, Any], known: tuple[str, ...]) -> None:
+    """Refuse options of another kind of models."""
+    for name in own:
+        if name not in known:
+            raise OptionError(f"--{_OPTIONS.get(name, name)} is for {_OF_KINDS[name]}.")
 
 
 @contextmanager

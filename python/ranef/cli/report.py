@@ -25,6 +25,14 @@ def report(
         str, typer.Option("--output", "-o", metavar="FILE", help="The page to write.", show_default=False)
     ],
     family: given.Family = None,
+    zi_formula: given.ZeroFormula = None,
+    disp_formula: given.DispersionFormula = None,
+    nominal: given.Nominal = None,
+    scale: given.ScaleFormula = None,
+    threshold: given.Threshold = None,
+    param: given.Parameters = None,
+    start: given.Starts = None,
+    variance: given.Variance = None,
     n_quad: given.Quadrature = None,
     ml: given.MaximumLikelihood = False,
     weights: given.Weights = None,
@@ -55,8 +63,18 @@ def report(
     path = checked_output(output, "the report", data)
     check_report_file(path)
     shared = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action.value}
+    beside = {
+        "zi_formula": zi_formula,
+        "disp_formula": disp_formula,
+        "nominal": nominal,
+        "scale": scale,
+        "threshold": threshold,
+        "params": given.formulas(param),
+        "start": given.starts(start),
+        "variance": variance,
+    }
     with quietly():
-        model = fitted(formula, find_data(data), family, n_quad, ml, shared)
+        model = fitted(formula, find_data(data), family, n_quad, ml, shared, beside)
         made = model.report(path, title=title, author=author, labels=_labels(label or []) or None)
         say(f"the report is in {made}")
     return converged(model)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import OptionError
+from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.component_averages import Averages
 from ranef.estimates.delta_method import (
     parameter_covariance,
@@ -102,6 +102,8 @@ def predicted_components(
         )
     if new_levels not in ("error", "population", "marginal"):
         raise OptionError(f"new_levels must be 'error', 'population' or 'marginal', not {new_levels!r}.")
+    if not isinstance(with_errors, bool | np.bool_):
+        raise ArgumentTypeError(f"se must be True or False, not {with_errors!r}.")
     marginal = re == "marginal"
     average_unseen = new_levels == "marginal" and not marginal
     if (marginal or average_unseen) and type in ("link", "zlink", "displink"):

@@ -10,6 +10,7 @@ from ranef.families.family import Family
 from ranef.fit.part_effects import PartEffects
 
 if TYPE_CHECKING:
+    from ranef.design.curve_rows import CurveRows
     from ranef.design.record import Design, RandomTerm
     from ranef.fit.nonlinear.profiled_scales import ScaleProfiles
     from ranef.fit.order import TermOrder, TermSpan
@@ -266,6 +267,11 @@ class PartQuestions:
         return self.family, self.family.link
 
     # ---- curves
+
+    @property
+    def curve_rows(self) -> "CurveRows | None":
+        """The curve and what it is computed from; None of other models."""
+        return None
 
     @property
     def columns_are_slopes(self) -> bool:

@@ -26,11 +26,13 @@ class _Reduced:
     whole: tuple[RandomTerm, ...]
 
 
-def _reduced(fit: MixedFit) -> Iterator[_Reduced]:
+def _reduced(fit: MixedFit, every_part: bool) -> Iterator[_Reduced]:
     """Of the first linear predictor, then of the others, whose labels name them."""
     first = fit.design
     for r in reductions(first):
         yield _Reduced(r.label, r.design(first), None, fit.whole_random(r.random))
+    if not every_part:
+        return
     keys, designs = [key for key, _ in fit.other_designs], [design for _, design in fit.other_designs]
     for i, (key, own) in enumerate(zip(keys, designs, strict=True)):
         for r in reductions(own) if own.random else ():
@@ -38,7 +40,7 @@ def _reduced(fit: MixedFit) -> Iterator[_Reduced]:
             yield _Reduced(f"{key}: {r.label}", first, others, fit.whole_random(first.random, others))
 
 
-def compare_reductions(fit: MixedFit, control: FitControl) -> Comparison:
+def compare_reductions(fit: MixedFit, control: FitControl, every_part: bool = True) -> Comparison:
     """Compare a fit with every model that has one random effect less, by the criterion of the fit.
 
     Parameters
@@ -46,6 +48,8 @@ def compare_reductions(fit: MixedFit, control: FitControl) -> Comparison:
     fit : MixedFit
     control : FitControl
         For the fits of the smaller models.
+    every_part : bool
+        Whether random effects of the other linear predictors are left out, too.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def compare_reductions(fit: MixedFit, control: FitControl) -> Comparison:
     if full.singular:
         notes.append("the model is singular: an effect that has no variance in it is tested with a statistic of 0")
     whole = fit.whole_random(design.random)
-    for reduced in _reduced(fit):
+    for reduced in _reduced(fit, every_part):
         model = fit_reduced(fit, reduced.design, fit.reml, control, reduced.others)
         names.append(reduced.label)
         models.append(model)

@@ -129,7 +129,7 @@ def _random_part(
 ) -> tuple[MixedFit, ModelRequest, list[RandomStep]]:
     gone: list[RandomStep] = []
     while True:
-        c = compare_reductions(fit, comparison_control(request.control))
+        c = compare_reductions(fit, comparison_control(request.control), every_part=False)
         ways = reductions(fit.design)
         rows = [
             RandomStep(0, c.names[i], c.models[i], c.statistic[i], c.df[i], c.p_value[i], c.p_boundary[i])

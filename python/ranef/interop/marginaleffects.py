@@ -18,6 +18,7 @@ from ranef.errors import ArgumentTypeError, DataError, OptionError
 from ranef.fit.sums.absent_data import AbsentData
 from ranef.formula.formula import Formula
 from ranef.formula.syntax import names_in
+from ranef.interop.population_laws import law_of
 from ranef.interop.requirement import require
 from ranef.results.model.mixed import MixedModel
 
@@ -58,7 +59,9 @@ def adapt(model: MixedModel, data: Any = None, *, type: Literal["response", "lin
     Satterthwaite's and Kenward and Roger's degrees of freedom.
 
     Those of a generalized model are means of a typical group, whose random effects are zero, or
-    with ``type="link"`` linear predictors.
+    with ``type="link"`` linear predictors; of models with zeros, dispersion and shape means of the
+    response, zeros included, with the uncertainty of all coefficients. Ordered categories have a
+    probability for each, in a column ``group``, and curves their values.
 
     Give ``slopes`` and ``avg_slopes`` the argument ``eps_vcov=1.0``: their standard errors are
     difference quotients of difference quotients, and marginaleffects' own step loses digits, for
@@ -105,13 +108,9 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
     """A fitted model as marginaleffects sees it. Made by :func:`adapt`."""
 
     def __init__(self, model: MixedModel, data: Any, type: str = "response"):
-        transformed = type == "response" and not model._fit.identity_scale
-        self._mean = model.family.mean if transformed else None
+        self._law = law_of(model._fit, type == "link")
         formula = model._fit.design.formula
-        self._predictors = _unique(
-            [n for t in formula.fixed for v in t.variables for n in names_in(v.expr)]
-            + [n for v in formula.offsets for n in names_in(v.expr)]
-        )
+        self._predictors = _variables(model)
         clashing = [n for n in self._predictors if n in RESERVED]
         if clashing:
             raise OptionError(
@@ -119,8 +118,8 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
                 "and fit again."
             )
         vault = ModelVault(
-            coef=model.fixef.to_numpy(copy=True),
-            coefnames=np.array(model.fixef.index, dtype=object),
+            coef=self._law.coef,
+            coefnames=np.array(self._law.names, dtype=object),
             formula="~ " + (" + ".join(f"`{n}`" for n in self._predictors) or "1"),
             modeldata=_model_data(model, formula, data, self._predictors),
             package="ranef",
@@ -133,7 +132,7 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
         self.df_resid = float("inf") if own is None else own
 
     def get_vcov(self, vcov: object = True) -> Floats | None:
-        """Covariance matrix of the fixed effects; None for False."""
+        """Covariance matrix of the coefficients; None for False."""
         if vcov is None or vcov is False:
             return None
         if vcov is not True:
@@ -141,7 +140,7 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
                 f"vcov must be True, False or a matrix, not {vcov!r}. The adjusted matrix of Kenward and Roger is "
                 "vcov=m.cov_params('kenward-roger').to_numpy()."
             )
-        return np.asarray(self.model.cov_params())
+        return self._law.covariance(np.asarray(self.model.cov_params()))
 
     def get_df(self) -> int:
         """Denominator of joint F tests: that of clusters, else as good as infinite, since tests are
@@ -153,32 +152,47 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
         """What marginaleffects needs for exact derivatives; it has no offsets and not all links,
         and takes difference quotients instead.
         """
-        if self.model._fit.design.offset is not None or self._mean is not None:
+        if self.model._fit.design.offset is not None or not self._law.is_linear:
             return None
         return {"model_type": "linear", "family": None, "link": None}
 
     def get_exog(self, newdata: Any) -> Floats:
-        """Columns of the fixed effects of new rows, and their offset if the model has one."""
-        fit = self.model._fit
-        offset = fit.design.offset
-        rows = fit.design.encoder.new_rows(Table.from_data(newdata), random=())
-        x: Floats = rows.x[:, list(fit.kept)]
-        return x if offset is None else np.column_stack([x, rows.offset])
+        """New rows as predictions take them: columns of the fixed effects, and offsets."""
+        return self._law.rows(newdata)
 
     def get_predict(self, params: Any, newdata: Any) -> "pl.DataFrame":
-        """Predictions of the population, with random effects of zero, at any values of the fixed
-        effects.
+        """Predictions of the population, with random effects of zero, at any values of the
+        coefficients; of ordered categories a row for each of them.
         """
         import polars as pl
 
         exog = newdata if isinstance(newdata, np.ndarray) else self.get_exog(newdata)
-        beta = np.asarray(params, dtype=np.float64).reshape(-1)
-        mean = exog[:, : len(beta)] @ beta
-        if exog.shape[1] > len(beta):
-            mean = mean + exog[:, len(beta)]
-        if self._mean is not None:
-            mean = self._mean(mean)
-        return pl.DataFrame({"rowid": np.arange(len(mean), dtype=np.int32), "estimate": mean})
+        values = self._law.predicted(np.asarray(params, dtype=np.float64).reshape(-1), exog)
+        number = np.arange(len(exog), dtype=np.int32)
+        groups = self._law.groups
+        if not groups:
+            return pl.DataFrame({"rowid": number, "estimate": values})
+        names = np.repeat(np.array(groups, dtype=object), len(exog)).tolist()
+        found = pl.DataFrame(
+            {"rowid": np.tile(number, len(groups)), "group": names, "estimate": values.T.ravel()},
+            schema_overrides={"group": pl.String},
+        )
+        return found.sort("group", "rowid")  # the order that marginaleffects expects
+
+
+def _variables(model: MixedModel) -> list[str]:
+    """Columns of the data that predictions of the population need."""
+    fit = model._fit
+    curve = fit.curve_rows
+    formulas = [fit.design.formula, *(design.formula for _, design in fit.other_designs)]
+    if curve is not None:
+        formulas = [encoder.formula for encoder in curve.encoder.parameters]
+    else:
+        formulas += [part.formula for part in fit.design.encoder.parts]
+    names = [n for f in formulas for t in f.fixed for v in t.variables for n in names_in(v.expr)]
+    names += [n for f in formulas for v in f.offsets for n in names_in(v.expr)]
+    names += [n for c in (() if curve is None else curve.curve.covariates) for n in names_in(c)]
+    return _unique(names)
 
 
 def _model_data(model: MixedModel, formula: Formula, data: Any, predictors: list[str]) -> "pl.DataFrame":

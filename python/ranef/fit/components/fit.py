@@ -186,6 +186,11 @@ def _record(
         raise DesignError(f"there are {n} rows for {len(solution.beta)} fixed effects.")
     parts = parts_of(predictors, eta, solution.beta, kept)
     limits = at_limit(family, zero, parts, merged.y, ending.status)
+    if ending.status is FitStatus.SEPARATION:
+        keys = [key for key, part in parts.items() for _ in part.names]
+        if found.separated and all(keys[j] in limits.named for j in found.separated):
+            # what has no end is named, and the other estimates are those at its limit
+            ending = replace(ending, status=FitStatus.CONVERGED)
     if ending.status is FitStatus.NO_PROGRESS and limits.apart is None:
         widest = widest_effects(model, tuple(parts), system, solution, likelihood.curvature)
         limits = replace(limits, apart=why_no_optimum(family, zero, parts, merged.y, widest))

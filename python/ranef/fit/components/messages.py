@@ -79,6 +79,9 @@ class AtLimit:
     messages : tuple of str
     infinite : dict
         By predictor the value of its parameter there: infinity or zero.
+    named : frozenset of str
+        Those and the parameters of the shape of which messages are: their coefficients are without
+        an end, and that is no separation.
     apart : str or None
         The sentence on a zero part, or a mean, without finite estimates.
     """
@@ -86,6 +89,7 @@ class AtLimit:
     messages: tuple[str, ...]
     infinite: dict[str, float]
     apart: str | None
+    named: frozenset[str] = frozenset()
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -110,6 +114,7 @@ def at_limit(family: Family, zero: str, parts: Mapping[str, Part], y: Floats, st
     said = family.held_by(y)[1]
     messages = [] if said is None else [said]
     infinite: dict[str, float] = {}
+    named: set[str] = set()
     disp = parts.get("disp")
     if disp is not None and disp.is_free:
         about, value = _dispersion(family, disp)
@@ -118,7 +123,9 @@ def at_limit(family: Family, zero: str, parts: Mapping[str, Part], y: Floats, st
             infinite["disp"] = value
     for key, part in parts.items():
         if part.is_free and key not in ("cond", "zi", "disp"):
-            messages += _shape(key, part, y)
+            of_shape = _shape(key, part, y)
+            messages += of_shape
+            named.update([key] if of_shape else [])
     zi, apart = parts.get("zi"), None
     if zi is not None and zero == "inflated" and float(zi.eta.max()) < NO_EXTRA_ZEROS:
         messages.append(
@@ -138,7 +145,7 @@ def at_limit(family: Family, zero: str, parts: Mapping[str, Part], y: Floats, st
             )
     if apart is not None and status.ok:
         messages.append(apart[0].lower() + apart[1:])
-    return AtLimit(tuple(messages), infinite, apart)
+    return AtLimit(tuple(messages), infinite, apart, frozenset(named | set(infinite)))
 
 
 def _dispersion(family: Family, part: Part) -> tuple[list[str], float | None]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.curve_rows import CurveRows
 from ranef.design.curve_terms import curve_effects
 from ranef.design.record import Design
 from ranef.errors import OptionError
@@ -83,6 +84,11 @@ class CurveAnswers:
     def code(self) -> str:
         """The formula with its three parts, or with those of the parameters."""
         return curve_of_design(self.design).code
+
+    @property
+    def curve_rows(self) -> CurveRows | None:
+        """Those of the design; None where it is that of one parameter."""
+        return self.design.curve
 
     @property
     def columns_are_slopes(self) -> bool:

@@ -31,8 +31,9 @@ def model_sentence(fit: MixedFit, scale: EffectScale, labels: Mapping[str, str])
 
 def _curve(fit: MixedFit, labels: Mapping[str, str]) -> str:
     """The curve, and what its parameters depend on."""
-    assert fit.design.curve is not None
-    curve = fit.design.curve.curve
+    rows = fit.curve_rows
+    assert rows is not None
+    curve = rows.curve
     depend = []
     for name in curve.parameters:
         own = [t.removeprefix(f"{name}.") for t in fit.design.fixed_terms if t.startswith(f"{name}.")]
