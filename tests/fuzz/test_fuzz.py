@@ -54,6 +54,7 @@ def test_families(first: int) -> None:
         (187, "one term only"),
         (347, "large"),
         (480, "identity"),
+        (784, "small"),
         (842, "one term only"),
         (876, "one term only"),
         (967, "large"),
