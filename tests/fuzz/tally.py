@@ -3,12 +3,12 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from .finding import Finding, Outcome
+from .finding import SAID, Finding, Outcome
 
 #: Where a lower criterion is no fault of the fit: random and fixed effects span all rows, or
 #: Laplace's determinant vanishes there, or Laplace's approximation is lower there and the
-#: likelihood is not.
-EXCUSED = ("saturated", "degenerate", "artefact")
+#: likelihood is not, or there is no optimum there, which the fit says.
+EXCUSED = ("saturated", "degenerate", "artefact", SAID)
 #: Causes that are errors of the criterion's value and not of the search.
 VALUE = ("criterion", "not found again", "other modes")
 
