@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+#: Cause of a lower end that is no optimum, below a fit that says so.
+SAID = "no optimum, said"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -8,11 +8,13 @@ from ranef import RanefError
 
 from .cause import cause_of
 from .criterion import GeneralizedCriterion, criterion_of, random_theta
-from .finding import Finding
+from .finding import SAID, Finding
 
 GAP = 1e-6
 #: The same where rows have several linear predictors.
 GAP_WHOLE = 1e-5
+#: How fits end at an optimum.
+OPTIMA = ("converged", "separated")
 
 
 def starts(model: Any, seed: int) -> dict[str, np.ndarray]:
@@ -60,23 +62,31 @@ def whole_starts(model: Any, seed: int) -> dict[str, tuple[np.ndarray, np.ndarra
 
 
 def check_whole(case: Any, model: Any) -> list[Finding]:
-    """The same check of a model with several linear predictors."""
+    """The same check of a model with several linear predictors: a lower optimum is a fault first of
+    all, then a lower end without one.
+    """
     criterion = criterion_of(model)
-    best, name, point, status = criterion.own_value, "", criterion.own, ""
+    lowest: dict[bool, tuple[float, str, np.ndarray, str]] = {}
     for label, (theta, beta) in whole_starts(model, case.seed).items():
         try:
             f = criterion.system.fit(model._fit.n_quad, "observed", theta, beta, None, None, 2000, 1e-10, 1, None)
         except (RanefError, ValueError, RuntimeError):
             continue
-        if f.solution is not None and f.ending.objective < best:
-            best, name, status = f.ending.objective, label, f.ending.status
-            point = criterion.numbers(f.solution.theta, f.solution.beta)
-    gap = float(criterion.own_value - best)
-    if gap <= GAP_WHOLE:
+        is_optimum, value = f.ending.status in OPTIMA, f.ending.objective
+        if f.solution is None or not value < lowest.get(is_optimum, (criterion.own_value - GAP_WHOLE,))[0]:
+            continue
+        point = criterion.numbers(f.solution.theta, f.solution.beta)
+        lowest[is_optimum] = value, label, point, f.ending.status
+    if not lowest:
         return []
-    cause, note = cause_of(criterion, point, float(best))
+    is_optimum = True in lowest
+    best, name, point, status = lowest[is_optimum]
+    if not is_optimum and model.convergence.search.beyond > 0.0:
+        cause, note = SAID, f"core {criterion.own_value:.7f} and {best:.7f}"
+    else:
+        cause, note = cause_of(criterion, point, float(best))
     note, better = f"start {name}, {status}; {note}", criterion.theta(point).tolist()
-    return [Finding("other starts", cause, gap, note, model.theta.tolist(), better)]
+    return [Finding("other starts", cause, criterion.own_value - best, note, model.theta.tolist(), better)]
 
 
 def check(case: Any, model: Any) -> list[Finding]:

@@ -3,12 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from .finding import Finding, Outcome
+from .finding import SAID, Finding, Outcome
 
 #: Where a lower criterion is no fault of the fit: random and fixed effects span all rows, or
 #: Laplace's determinant vanishes there, or Laplace's approximation is lower there and the
-#: likelihood is not; or thresholds of ordered categories cross, so that probabilities are negative.
-EXCUSED = ("saturated", "degenerate", "artefact", "crossing thresholds")
+#: likelihood is not, or there is no optimum there, which the fit says; or thresholds of ordered
+#: categories cross, so that probabilities are negative.
+EXCUSED = ("saturated", "degenerate", "artefact", "crossing thresholds", SAID)
 #: Causes that are errors of the criterion's value and not of the search.
 VALUE = ("criterion", "not found again", "other modes")
 

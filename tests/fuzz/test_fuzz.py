@@ -80,6 +80,7 @@ def test_a_lower_end_of_categories_is_an_artefact() -> None:
         (187, "one term only"),
         (347, "large"),
         (480, "identity"),
+        (784, "small"),
         (842, "one term only"),
         (876, "one term only"),
         (967, "large"),

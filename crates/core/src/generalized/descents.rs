@@ -1,54 +1,62 @@
 //! Descents from other starts: short ones first, of which those are finished that may end lower
-//! than what is known.
+//! than what is known. Where no optimum is known all are finished, as a short one does not tell
+//! whether it leads to one, and share a number of passes over the rows.
 
+use super::basins::{is_same_way, leads_to};
 use super::fit::{Fit, FitOptions};
 use super::parameters::Point;
-use super::pirls::Modes;
-use super::search::{is_better, note, Searcher, Valley};
+use super::pirls::{Budget, Modes};
+use super::search::{is_better, note, restore, Searcher, Valley};
 use super::several::is_sound;
 use crate::error::CoreError;
 use crate::fit::boundary::NEGLIGIBLE;
 use crate::model::Status;
 
-/// Evaluations of a short descent, and the decrement that ends it before: where the optimum ahead
-/// is a higher one, or the one that is known, no more is to be learned.
-const SHORT: usize = 20;
-const LOOSE: f64 = 0.2;
-/// A short descent is finished where so many decrements more would bring it below what is known:
-/// the curvature is a guess still.
+/// How far descents go.
+struct Leg {
+    /// Evaluations.
+    evaluations: usize,
+    /// The decrement that ends one before.
+    decrement: f64,
+    /// How many of a round go so far.
+    most: usize,
+}
+
+/// Where the optimum ahead is a higher one, or the one that is known, no more is to be learned.
+const SHORT: Leg = Leg { evaluations: 20, decrement: 0.2, most: usize::MAX };
+/// What ended a little above what is known, and elsewhere, may be in a flat valley, as towards a
+/// limit at infinity.
+const LONGER: Leg = Leg { evaluations: 40, decrement: 1e-2, most: 4 };
+const TO_THE_END: Leg = Leg { evaluations: 400, decrement: 0.0, most: 6 };
+/// A first descent: most end before, and one that has gone astray may take hundreds.
+const FIRST: Leg = Leg { evaluations: 60, decrement: 0.0, most: 1 };
+
+/// What a short descent promises: so many decrements more, as the curvature is a guess still, of
+/// which so much is credible, since with a larger decrement it is no guess at all; and how far
+/// above what is known one may be that goes on.
 const HOPE: f64 = 3.0;
-/// Decrement of a short descent beyond which its curvature is no guess at all.
 const CREDIBLE: f64 = 40.0;
+const NEARBY: f64 = 2.0;
 /// Where so many starts of different kinds, the first ones, all lead to the known optimum, the
 /// others do as well: where any lower one was found at least two of them did not.
 const ALIKE: usize = 8;
-/// One that ended this little above what is known, and elsewhere, may be in a flat valley, as
-/// towards a limit at infinity: so many go on for so many evaluations, to a smaller decrement.
-const NEARBY: f64 = 2.0;
-const GOES_ON: usize = 4;
-const LONGER: usize = 40;
-const TIGHTER: f64 = 1e-2;
 /// Newton steps for the modes that a descent may take beside those of usual evaluations: five that
 /// find none.
 const STEPS: usize = 1000;
-/// Evaluations of a descent that is finished.
-const LONGEST: usize = 400;
-/// How many of a round are finished at most.
-const FINISHED: usize = 6;
-/// Half the square of the distance to a known optimum, by the curvature there, within which a
-/// descent leads to it, if the slope towards it has this share of what that curvature gives, or is
-/// so much larger.
-const SAME_BASIN: f64 = 0.5;
-const AGREES: f64 = 0.5;
-/// Second derivative in a coordinate, and size of that, from which an optimum is at infinity there:
-/// it has no place then.
-const FLAT: f64 = 1e-3;
-const FAR: f64 = 8.0;
-/// Distance between coordinates, each in units of a predictor, of descents to one optimum.
-const SAME_WAY: f64 = 0.05;
-/// Evaluations after which a first descent is compared with those from easier starts: most end
-/// before, and one that has gone astray may take hundreds.
-const PATIENCE: usize = 60;
+/// Passes over the rows that all descents may make where no optimum is known, and the last of them.
+const PASSES: usize = 20_000;
+const LAST_PASSES: usize = 4000;
+
+impl Leg {
+    /// The options for this leg.
+    fn of(&self, options: FitOptions) -> FitOptions {
+        FitOptions {
+            max_evaluations: self.evaluations.min(options.max_evaluations),
+            tolerance: self.decrement.max(options.tolerance),
+            ..options
+        }
+    }
+}
 
 impl Searcher<'_> {
     /// The first fit.
@@ -56,9 +64,8 @@ impl Searcher<'_> {
         let options = self.options;
         let kernel = self.g.family.kernel().filter(|k| !k.looks_along_rays() && k.is_rough());
         let (Some(kernel), None) = (kernel, &options.theta) else { return self.run(m, options, None) };
-        let few = FitOptions { max_evaluations: PATIENCE.min(options.max_evaluations), ..options.clone() };
-        let f = self.run(m, &few, None)?;
-        if f.status != Status::MaxEvaluations || options.max_evaluations <= PATIENCE {
+        let f = self.run_within(m, &FIRST.of(options.clone()), None)?;
+        if f.status != Status::MaxEvaluations || options.max_evaluations <= FIRST.evaluations {
             return Ok(f);
         }
         let mut lowest = (f, m.u.clone());
@@ -68,10 +75,10 @@ impl Searcher<'_> {
                 beta: options.beta.clone().or(Some(p.beta)),
                 extras: Some(p.extras),
                 hessian: false,
-                tolerance: LOOSE.max(options.tolerance),
-                ..few.clone()
+                tolerance: SHORT.decrement.max(options.tolerance),
+                ..FIRST.of(options.clone())
             };
-            let f = self.run(m, &from, None)?;
+            let f = self.run_within(m, &from, None)?;
             if is_better(&f, &lowest.0, false) {
                 lowest = (f, m.u.clone());
             }
@@ -83,7 +90,7 @@ impl Searcher<'_> {
             extras: Some(f.point.extras),
             ..options.clone()
         };
-        self.run(m, &from, Some(&u))
+        self.run_within(m, &from, Some(&u))
     }
 
     /// The lowest fit of those from other starts with its modes, where it is to be preferred to
@@ -95,7 +102,7 @@ impl Searcher<'_> {
         best: &Fit,
         by_starts: bool,
         valleys: &mut Vec<Valley>,
-    ) -> Result<Option<(Fit, Vec<f64>)>, CoreError> {
+    ) -> Result<Option<Begun>, CoreError> {
         let (options, g) = (self.options, self.g);
         let from = |p: Point| FitOptions {
             theta: Some(p.theta),
@@ -104,40 +111,76 @@ impl Searcher<'_> {
             hessian: false,
             ..options.clone()
         };
-        let begun: Vec<(FitOptions, Option<Vec<f64>>)> = if by_starts && is_sound(best) {
-            let short = self.short(m, starts, &from, best)?;
-            short.into_iter().map(|(f, u)| (from(f.point), Some(u))).collect()
-        } else {
-            starts.into_iter().map(|p| (from(p), None)).collect()
-        };
-        let mut lower: Option<(Fit, Vec<f64>)> = None;
-        for (from, u) in begun {
-            let f = if by_starts {
-                self.run_within(m, &with_limit(&from, LONGEST), u.as_deref())?
-            } else {
-                self.run(m, &from, u.as_deref())?
-            };
+        let mut lower: Option<Begun> = None;
+        let mut enter = |(f, u): Begun| {
             note(valleys, &f);
-            if by_starts {
-                self.note_unsound(&f);
-            }
             if is_better(&f, lower.as_ref().map_or(best, |l| &l.0), by_starts) {
-                lower = Some((f, m.u.clone()));
+                lower = Some((f, u));
+            }
+        };
+        if by_starts && is_sound(best) {
+            for (f, u) in self.below(m, starts, &from, best)? {
+                let on = TO_THE_END.of(from(f.point.clone()));
+                let end = self.further(m, &on, (f, u))?;
+                self.note_unsound(&end.0);
+                enter(end);
+            }
+        } else if by_starts {
+            let n = starts.len();
+            for (i, p) in starts.into_iter().enumerate() {
+                let f = self.run_share(m, &TO_THE_END.of(from(p)), None, n - i)?;
+                self.note_unsound(&f);
+                enter((f, m.u.clone()));
+            }
+        } else {
+            for p in starts {
+                let f = self.run(m, &from(p), None)?;
+                enter((f, m.u.clone()));
             }
         }
         Ok(lower)
     }
 
+    /// The lowest fit with all that is asked for; where it is no optimum, and goes no further,
+    /// itself.
+    pub(super) fn to_its_end(&mut self, m: &mut Modes, from: &FitOptions, lowest: Begun) -> Result<Fit, CoreError> {
+        if is_sound(&lowest.0) {
+            return self.run(m, from, Some(&lowest.1));
+        }
+        self.end = self.end.max(m.passes + LAST_PASSES);
+        let (f, u) = self.further(m, from, lowest)?;
+        if m.u != u {
+            restore(self.g, m, &f, from, (u, f.point.beta.clone()));
+        }
+        Ok(f)
+    }
+
+    /// Goes on with a descent, which ends where it stands if that cannot be.
+    fn further(&mut self, m: &mut Modes, options: &FitOptions, (begun, u): Begun) -> Result<Begun, CoreError> {
+        let f = self.run_within(m, options, Some(&u))?;
+        if f.objective.is_finite() {
+            return Ok((f, m.u.clone()));
+        }
+        Ok((Fit { status: Status::NoProgress, ..begun }, u))
+    }
+
     /// A fit that is given up where modes of the random effects are not found time and again.
-    pub(super) fn run_within(
+    fn run_within(&mut self, m: &mut Modes, options: &FitOptions, u: Option<&[f64]>) -> Result<Fit, CoreError> {
+        self.run_share(m, options, u, 1)
+    }
+
+    /// The same as one of so many that share what is left to all, where that has an end.
+    fn run_share(
         &mut self,
         m: &mut Modes,
         options: &FitOptions,
         u: Option<&[f64]>,
+        among: usize,
     ) -> Result<Fit, CoreError> {
-        m.budget = m.steps + STEPS;
+        let left = self.end.saturating_sub(m.passes) / among;
+        m.budget = Budget { steps: m.steps + STEPS, passes: m.passes.saturating_add(left) };
         let f = self.run(m, options, u);
-        m.budget = usize::MAX;
+        m.budget = Budget::default();
         f
     }
 
@@ -148,21 +191,30 @@ impl Searcher<'_> {
         }
     }
 
+    /// Where no optimum is known all descents have an end together, as they may fall for ever.
+    /// Whether it is reached.
+    pub(super) fn is_at_end(&mut self, m: &Modes, best: &Fit) -> bool {
+        if is_sound(best) {
+            self.end = usize::MAX;
+        } else if self.end == usize::MAX {
+            self.end = m.passes + PASSES;
+        }
+        m.passes > self.end
+    }
+
     /// Short descents from all starts: those that may end below the best and elsewhere, with their
     /// modes, in the order of where they seem to end.
-    fn short(
+    fn below(
         &mut self,
         m: &mut Modes,
         starts: Vec<Point>,
         from: &dyn Fn(Point) -> FitOptions,
         best: &Fit,
     ) -> Result<Vec<Begun>, CoreError> {
-        let least = self.options.tolerance;
         let (mut hopeful, mut near): (Vec<Begun>, Vec<Begun>) = (Vec::new(), Vec::new());
         let mut leading = 0;
         for (i, start) in starts.into_iter().enumerate() {
-            let few = FitOptions { tolerance: LOOSE.max(least), ..with_limit(&from(start), SHORT) };
-            let f = self.run_within(m, &few, None)?;
+            let f = self.run_within(m, &SHORT.of(from(start)), None)?;
             let leads = leads_to(best, &f);
             leading += usize::from(leads);
             if leading == ALIKE && i + 1 == ALIKE {
@@ -177,28 +229,22 @@ impl Searcher<'_> {
                 near.push((f, m.u.clone()));
             }
         }
-        ordered(&mut near, best, GOES_ON);
-        for (f, u) in near {
+        for (f, u) in ordered(near, best, LONGER.most) {
             if hopeful.iter().any(|h| is_same_way(best, &h.0, &f)) {
                 continue;
             }
-            let on = FitOptions { tolerance: TIGHTER.max(least), ..with_limit(&from(f.point), LONGER) };
-            let f = self.run_within(m, &on, Some(&u))?;
-            if f.objective.is_finite() && !leads_to(best, &f) && is_hopeful(&f, best) {
-                hopeful.push((f, m.u.clone()));
+            let on = LONGER.of(from(f.point.clone()));
+            let (f, u) = self.further(m, &on, (f, u))?;
+            if !leads_to(best, &f) && is_hopeful(&f, best) {
+                hopeful.push((f, u));
             }
         }
-        ordered(&mut hopeful, best, FINISHED);
-        Ok(hopeful)
+        Ok(ordered(hopeful, best, TO_THE_END.most))
     }
 }
 
 /// A descent with the modes where it stands.
 type Begun = (Fit, Vec<f64>);
-
-fn with_limit(options: &FitOptions, evaluations: usize) -> FitOptions {
-    FitOptions { max_evaluations: evaluations.min(options.max_evaluations), ..options.clone() }
-}
 
 /// The decrement of a descent, as far as it can be believed.
 fn promise(f: &Fit) -> f64 {
@@ -210,45 +256,11 @@ fn is_hopeful(f: &Fit, best: &Fit) -> bool {
     f.objective - HOPE * promise(f) < best.objective - NEGLIGIBLE
 }
 
-/// Orders descents by where a Newton step would bring them, and keeps one of each way, so many at
-/// most.
-fn ordered(descents: &mut Vec<Begun>, best: &Fit, most: usize) {
+/// Descents by where a Newton step would bring them, one of each way, so many at most.
+fn ordered(mut descents: Vec<Begun>, best: &Fit, most: usize) -> Vec<Begun> {
     let ahead = |f: &Fit| f.objective - 0.5 * promise(f);
     descents.sort_by(|a, b| ahead(&a.0).total_cmp(&ahead(&b.0)));
     descents.dedup_by(|a, b| is_same_way(best, &a.0, &b.0));
     descents.truncate(most);
-}
-
-/// Whether a descent is in the basin of a known optimum: it is near, by the curvature there, no
-/// lower, and falls towards it as the curvature has it.
-fn leads_to(known: &Fit, f: &Fit) -> bool {
-    if f.objective < known.objective - NEGLIGIBLE {
-        return false;
-    }
-    let d = difference(known, known, f);
-    let n = d.len();
-    match &known.hessian {
-        Some(h) if h.len() == n * n && f.gradient.len() == n => {
-            let square: f64 = (0..n * n).map(|t| d[t / n] * h[t] * d[t % n]).sum::<f64>().abs();
-            let slope: f64 = f.gradient.iter().zip(&d).map(|(g, d)| g * d).sum();
-            let is_at = |size: f64| d.iter().all(|v| v.abs() < size);
-            let falls = is_at(SAME_WAY) || (AGREES * square..square / AGREES).contains(&slope);
-            0.5 * square < SAME_BASIN && falls && is_at(1.0)
-        }
-        _ => is_same_way(known, known, f),
-    }
-}
-
-fn is_same_way(known: &Fit, a: &Fit, b: &Fit) -> bool {
-    difference(known, a, b).iter().all(|v| v.abs() < SAME_WAY)
-}
-
-/// The difference of coordinates, without fixed effects of which a known optimum has no finite
-/// estimate.
-fn difference(known: &Fit, a: &Fit, b: &Fit) -> Vec<f64> {
-    let of = |f: &Fit| f.coordinates.of(&f.point);
-    let (xa, xb, at) = (of(a), of(b), of(known));
-    let (n, first) = (at.len(), known.coordinates.first_beta());
-    let bends = |i: usize| known.hessian.as_ref().is_none_or(|h| h.len() != n * n || h[i * n + i].abs() > FLAT);
-    (0..n).map(|i| if i < first || at[i].abs() < FAR || bends(i) { xb[i] - xa[i] } else { 0.0 }).collect()
+    descents
 }

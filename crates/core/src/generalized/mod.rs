@@ -2,6 +2,7 @@
 //! likelihood with exact gradients, and the optimiser that fits them. Rows with several linear
 //! predictors (`several`) have their own passes over the rows; all else is shared.
 
+mod basins;
 mod descents;
 mod design;
 mod fit;

@@ -48,7 +48,7 @@ impl Modes {
         // whether the rows have all derivatives
         let mut whole = several.is_none();
         for _ in 0..MAX_STEPS {
-            if is_stopped() {
+            if is_stopped() || self.passes > self.budget.passes {
                 break;
             }
             self.slopes(g, profiled);

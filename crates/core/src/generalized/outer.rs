@@ -119,8 +119,8 @@ impl Outer<'_, '_> {
         let point = self.c.point(x, &self.base);
         self.evaluations += 1;
         self.stands = None;
-        let allowed = self.m.budget.saturating_add(STEPS_EACH * self.evaluations);
-        let v = if self.m.steps > allowed {
+        let allowed = self.m.budget.steps.saturating_add(STEPS_EACH * self.evaluations);
+        let v = if self.m.steps > allowed || self.m.passes > self.m.budget.passes {
             Err(Failure::Undefined)
         } else {
             self.m.value(self.g, &point, self.how, !self.c.with_beta)
@@ -187,7 +187,11 @@ impl Outer<'_, '_> {
             return Ok(true);
         }
         self.m.forget();
-        Ok(self.at(x)?.is_some())
+        let found = self.at(x)?.is_some();
+        if !found {
+            self.recall(x);
+        }
+        Ok(found)
     }
 
     /// Finds the modes at a point anew, from no random effects; objective and gradient there if

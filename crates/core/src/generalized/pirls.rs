@@ -68,6 +68,22 @@ pub struct FreePart {
     slope: Vec<f64>,
 }
 
+/// Counts after which modes are looked for no more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    /// Of Newton steps in a fit, which may make `STEPS_EACH` more for each of its evaluations.
+    pub steps: usize,
+    /// Of passes over the rows of several predictors.
+    pub passes: usize,
+}
+
+impl Default for Budget {
+    /// Without end.
+    fn default() -> Self {
+        Budget { steps: usize::MAX, passes: usize::MAX }
+    }
+}
+
 /// Work space of one fit and the state of its last evaluation. Vectors over effects are in
 /// elimination order.
 pub struct Modes {
@@ -111,9 +127,10 @@ pub struct Modes {
     pub free: Option<FreePart>,
     /// Newton steps since the work space was made.
     pub steps: usize,
-    /// The number of them after which a fit evaluates no more, but for `STEPS_EACH` for each of its
-    /// evaluations.
-    pub(super) budget: usize,
+    /// Passes over rows of several predictors since then.
+    pub(super) passes: usize,
+    /// How many of both there may be.
+    pub(super) budget: Budget,
     /// The quadrature rule last used.
     pub(super) rule: Option<Rule>,
     pub(super) held: Held,
@@ -154,7 +171,8 @@ impl Modes {
             rx: vec![0.0; p * p],
             free: None,
             steps: 0,
-            budget: usize::MAX,
+            passes: 0,
+            budget: Budget::default(),
             rule: None,
             held: Held::Nothing,
             n_threads,

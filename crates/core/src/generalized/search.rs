@@ -97,6 +97,7 @@ pub fn search(
         runs: 0,
         weakest: f64::INFINITY,
         beyond: f64::INFINITY,
+        end: usize::MAX,
     };
     let mut best = s.first(m)?;
     let mut valleys = Vec::new();
@@ -105,6 +106,10 @@ pub fn search(
     for round in 0..ROUNDS {
         let kernel = g.family.kernel();
         let by_starts = kernel.is_some_and(|k| !k.looks_along_rays());
+        if by_starts && s.is_at_end(m, &best) {
+            complete = false;
+            break;
+        }
         let ended = matches!(best.status, Status::Converged | Status::Separated | Status::NoProgress);
         if !ended && (kernel.is_none() || best.status == Status::MaxEvaluations) {
             complete = false;
@@ -139,8 +144,7 @@ pub fn search(
             extras: Some(l.point.extras.clone()),
             ..options.clone()
         };
-        // without an optimum it may run on for long
-        let f = if by_starts && !is_sound(&l) { s.run_within(m, &from, Some(&u))? } else { s.run(m, &from, Some(&u))? };
+        let f = if by_starts { s.to_its_end(m, &from, (l, u))? } else { s.run(m, &from, Some(&u))? };
         if !f.objective.is_finite() {
             complete = false;
             restore(g, m, &best, options, kept);
@@ -174,7 +178,7 @@ pub(super) fn is_better(f: &Fit, other: &Fit, by_starts: bool) -> bool {
 }
 
 /// Brings the work space back to the estimates of a fit.
-fn restore(g: &GlmmSystem, m: &mut Modes, f: &Fit, options: &FitOptions, kept: (Vec<f64>, Vec<f64>)) {
+pub(super) fn restore(g: &GlmmSystem, m: &mut Modes, f: &Fit, options: &FitOptions, kept: (Vec<f64>, Vec<f64>)) {
     (m.u, m.beta) = kept;
     m.lambda = g.layout.lambda_from_theta(&f.point.theta);
     // a failure leaves the modes as they were; the caller's own solution then says so
@@ -208,6 +212,8 @@ pub(super) struct Searcher<'a> {
     weakest: f64,
     /// The lowest objective at which a descent ended without an optimum.
     pub(super) beyond: f64,
+    /// The count of passes over the rows at which descents end.
+    pub(super) end: usize,
 }
 
 /// What a look saw: the objective, and where extra parameters and fixed effects were.

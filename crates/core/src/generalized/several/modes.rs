@@ -22,6 +22,7 @@ impl Modes {
         random: &[bool],
         third: bool,
     ) -> f64 {
+        self.passes += 1;
         g.layout.lambda_times(&self.lambda, &self.u, 1, &mut self.lu);
         self.eta.copy_from_slice(&self.eta_fixed);
         g.add_effects(&self.lu, &mut self.eta);

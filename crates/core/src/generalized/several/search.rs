@@ -31,6 +31,8 @@ const MOST_OF_MANY: usize = 2_000;
 const SHIFTS: [f64; 2] = [-2.0, 2.0];
 const STEEPER: f64 = 2.5;
 const ROOM: f64 = 0.1;
+/// Multiples of the standard deviations of the fit with which it is begun without correlations.
+const ALONE: [f64; 2] = [1.0, 2.0];
 /// Patterns of the signs with which all coefficients are shifted by one: the sign of a coefficient
 /// is the parity of the bits that its place and the number of the pattern share. Those before these
 /// led to no optimum of 650 random models that others did not lead to.
@@ -111,12 +113,15 @@ impl Modes {
         let unit = WIDER[1];
         out.push(wide(g, unit, near(g, &data)));
         let pooled = self.start_several(g, kernel, 0).beta;
-        out.push(wide(g, unit, pooled));
+        out.push(wide(g, unit, pooled.clone()));
         if g.effects.len() > 1 {
             for f in 0..g.effects.len() {
                 out.push(alone(g, f, beta.clone()));
                 out.push(without(g, f, best));
             }
+        }
+        if g.effects.iter().any(|e| e.k > 1) {
+            out.extend(ALONE.iter().map(|times| uncorrelated(g, best, *times, pooled.clone())));
         }
         let room = with_room(g, best);
         let mut eta = vec![0.0; m * n];
@@ -167,6 +172,22 @@ fn without(g: &GlmmSystem, factor: usize, best: &Fit) -> Point {
     let mut lambda = g.layout.lambda_from_theta(&best.point.theta);
     lambda[factor].fill(0.0);
     Point { theta: g.layout.theta_from_lambda(&lambda).0, beta: best.point.beta.clone(), extras: Vec::new() }
+}
+
+/// The covariance parameters of a fit with multiples of its standard deviations and without
+/// correlations: of effects of which some combinations have no variance, a descent seldom leaves
+/// the choice of these. Held, the coefficients of the fit would bring it back.
+fn uncorrelated(g: &GlmmSystem, best: &Fit, times: f64, beta: Vec<f64>) -> Point {
+    let mut lambda = g.layout.lambda_from_theta(&best.point.theta);
+    for (e, lambda) in g.effects.iter().zip(&mut lambda) {
+        for i in 0..e.k {
+            let row = &mut lambda[i * e.k..(i + 1) * e.k];
+            let sd = row.iter().map(|v| v * v).sum::<f64>().sqrt();
+            row.fill(0.0);
+            row[i] = times * sd;
+        }
+    }
+    Point { theta: g.layout.theta_from_lambda(&lambda).0, beta, extras: Vec::new() }
 }
 
 /// The same with all standard deviations a little larger.
