@@ -82,3 +82,32 @@ def test_standard_deviations_that_run_far_out_are_searched_there() -> None:
     assert m.theta.max() > 100
     for start in ([470.0, 300.0, 544.0], [235.0, 150.0, 272.0], [117.0, 0.0, 155.0], [30.0, 19.0, 34.0]):
         assert m.objective < clmm("y ~ x * z + (z | g)", data, start=start, **call).objective + 1e-5
+
+
+@pytest.mark.parametrize(
+    ("number", "formula", "shift"), [(1, "y ~ x + (1 | g)", 1000.0), (9, "y ~ x + (x | g) + (1 | h)", 100.0)]
+)
+def test_a_scale_may_follow_a_covariate_far_from_zero(number: int, formula: str, shift: float) -> None:
+    """Thresholds, effects and standard deviations are multiplied by the scale where it is zero."""
+    data = design(number)["data"]
+    data["far"] = data["x"] + shift
+    near, far = (clmm(formula, data, scale=scale) for scale in ("~ x", "~ far"))
+    assert near.convergence.ok
+    assert far.convergence.ok
+    assert far.objective == pytest.approx(near.objective, abs=1e-6)
+    b, theirs = (m.component("scale").fixef.to_numpy() for m in (far, near))
+    assert b == pytest.approx(theirs, abs=1e-5)
+    factor = float(np.exp(shift * b[0]))
+    for one, other in ((far.thresholds, near.thresholds), (far.fixef, near.fixef)):
+        np.testing.assert_allclose(one / factor, other, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(far.predict(type="prob"), near.predict(type="prob"), atol=1e-4)
+
+
+def test_a_scale_without_digits_is_named() -> None:
+    """Its optimum is met, but thresholds of 1e35 have no gradient that is zero."""
+    data = design(9)["data"]
+    data["far"] = data["x"] + 300.0
+    near, far = (clmm("y ~ x + (1 | g)", data, scale=scale) for scale in ("~ x", "~ far"))
+    assert far.objective == pytest.approx(near.objective, abs=1e-5)
+    assert not far.convergence.ok
+    assert any("centre far" in said for said in far._fit.messages)

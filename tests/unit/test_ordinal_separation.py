@@ -41,13 +41,14 @@ def test_the_scale_of_a_row_does_not_matter(link: Any) -> None:
     assert clmm("y ~ x + (1 | g)", d, scale="~ x", link=link).convergence.ok
 
 
-def test_nominal_effects_separate() -> None:
+def test_nominal_effects_have_no_finite_estimate() -> None:
     d = data()
     d["y"] = ordered(np.where(d["b"] == "yes", 2, d["y"]))
     m = clmm("y ~ x + (1 | g)", d, nominal="~ b")
-    assert m.convergence.status is FitStatus.SEPARATION
     assert "0|1.b[T.yes], 1|2.b[T.yes] have no finite estimate" in said(m)
-    assert clmm("y ~ 1 + (1 | g)", d, nominal="~ x").convergence.ok
+    # the others have those of the rows without b, but for their share in the random effects
+    assert m.convergence.ok
+    assert "finite" not in said(clmm("y ~ 1 + (1 | g)", d, nominal="~ x"))
 
 
 def test_nominal_effects_of_categories_that_do_not_occur() -> None:
@@ -55,10 +56,9 @@ def test_nominal_effects_of_categories_that_do_not_occur() -> None:
     d = data()
     d["y"] = ordered(np.where((d["b"] == "yes") & (d["y"] == 1), 0, d["y"]))
     m = clmm("y ~ x + (1 | g)", d, nominal="~ b")
-    assert m.convergence.status is FitStatus.SEPARATION
     assert "0|1.b[T.yes]" in said(m)
     assert "thresholds 0|1 and 1|2 cross" in said(m)
-    assert clmm("y ~ x + b + (1 | g)", d).convergence.ok
+    assert "finite" not in said(clmm("y ~ x + b + (1 | g)", d))
 
 
 @pytest.mark.parametrize(("threshold", "apart"), [("flexible", True), ("equidistant", True), ("symmetric2", False)])

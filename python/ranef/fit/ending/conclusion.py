@@ -81,10 +81,9 @@ def concluded(
     vcov = None if found.vcov is None else found.vcov[:p, :p]
     apart: tuple[str, ...] = ()
     flat: tuple[str, ...] = ()
-    if (
-        ending.status is FitStatus.SEPARATION
-        or runs_away(ending.status, profiled if vcov is None else vcov, design, places)
-        or (design.parts and found.vcov is not None and parts_run_away(found.vcov[p:, p:]))
+    endless: tuple[str, ...] = ()
+    if ending.status is FitStatus.SEPARATION or runs_away(
+        ending.status, profiled if vcov is None else vcov, design, places
     ):
         apart = separated_columns(design, places, family)
         if apart:
@@ -94,6 +93,8 @@ def concluded(
             # exact
             ending = replace(ending, status=FitStatus.CONVERGED)
             flat = tuple(design.x_names[places[j]] for j in found.separated if j < p)
+    elif design.parts and found.vcov is not None and parts_run_away(found.vcov[p:, p:]):
+        endless = separated_columns(design, places, family)
     extra = math.nan if solution.dispersion is None else float(solution.dispersion)
     reason = None
     if not ending.status.ok and not apart and (reason := exact_fit(family, extra, mu)):
@@ -124,7 +125,7 @@ def concluded(
         lambda v: _errors(v, found, profiled, likelihood, system, n_threads),
         places,
     )
-    trouble = Trouble(apart, flat, reason, vcov is None and likelihood.n_quad > 0)
+    trouble = Trouble(apart, flat, reason, vcov is None and likelihood.n_quad > 0, endless)
     return convergence, fit_messages(design, dropped, convergence, trouble)
 
 

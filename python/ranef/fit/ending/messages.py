@@ -45,12 +45,15 @@ class Trouble:
         Why there is no optimum.
     profiled : bool
         Whether standard errors hold theta, for want of second derivatives.
+    endless : tuple of str
+        Nominal effects without a finite estimate, beside others that have one.
     """
 
     apart: tuple[str, ...] = ()
     flat: tuple[str, ...] = ()
     reason: str | None = None
     profiled: bool = False
+    endless: tuple[str, ...] = ()
 
 
 NO_TROUBLE = Trouble()
@@ -72,6 +75,13 @@ def fit_messages(
         out.append(
             f"the fixed effects separate the responses: {', '.join(trouble.apart)} {'have' if many else 'has'} no "
             f"finite estimate. {FitStatus.SEPARATION.explanation}"
+        )
+    elif trouble.endless:
+        many = len(trouble.endless) > 1
+        out.append(
+            f"{', '.join(trouble.endless)} {'have' if many else 'has'} no finite estimate: the likelihood rises for "
+            "ever as categories become certain in some rows. All else has converged, but these numbers and their "
+            "standard errors mean nothing; leave the term out of nominal=, or join categories."
         )
     elif not convergence.ok:
         reason = trouble.reason or convergence.status.explanation

@@ -20,6 +20,7 @@ from ranef.fit.control import FitControl
 from ranef.fit.ending.conclusion import concluded, solution_of
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import order_terms
+from ranef.fit.ordinal.centred_scale import centred_start
 from ranef.fit.ordinal.messages import crossing_thresholds
 from ranef.fit.ordinal.record import OrdinalFit
 from ranef.fit.ordinal.system import SCALE, OrdinalModel, ordinal_model
@@ -32,7 +33,7 @@ from ranef.fit.refits.row_subset import design_of_rows
 from ranef.fit.threads import threads_of_fit
 
 if TYPE_CHECKING:
-    from ranef._core import GlmmSystem
+    from ranef._core import GeneralizedFit, GlmmSystem
 
 Floats = NDArray[np.float64]
 Predictors = tuple[Predictor, ...]
@@ -94,7 +95,14 @@ def _fitted(
     theta, beta = (None if v is None else np.ascontiguousarray(v) for v in start)
     limits = control.max_evaluations, control.tolerance
     see_that_priors_fit(design, kept, likelihood.n_quad, model.other_coefficients)
-    found = system.fit(*how, theta, beta, None, None, *limits, threads, progress)
+    before, far = 0, ""
+
+    def fitted(of: "GlmmSystem") -> "GeneralizedFit":
+        return of.fit(*how, theta, beta, None, None, *limits, threads, progress)
+
+    if theta is None and beta is None and (begun := centred_start(predictors, model, kept, fitted)) is not None:
+        theta, beta, before, far = begun
+    found = fitted(system)
     solution, robust = solution_of(found, family), robust_joint_covariance(model, found, how)
     vcov = joint_covariance_of(found) if robust is None else robust
     lazy = LazyWhole(model).keep(system)
@@ -117,7 +125,10 @@ def _fitted(
         location.kept,
         dropped,
         n_threads,
+        before,
     )
+    if far and not convergence.ok:
+        messages = (*messages, far)
     common: dict[str, Any] = {
         "reml": False,
         "response_kind": likelihood.response_kind,
