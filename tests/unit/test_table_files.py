@@ -141,7 +141,7 @@ def test_families_are_shown_where_they_differ() -> None:
     nb = poisson.update(family="nbinom2")
     heading = ranef.anova(poisson, nb).attrs["heading"]
     assert "poisson: TICKS ~ YEAR + (1 | BROOD); poisson, log" in heading
-    assert "nb: TICKS ~ YEAR + (1 | BROOD); Negative Binomial, log" in heading
+    assert "nb: TICKS ~ YEAR + (1 | BROOD); nbinom2, log" in heading
     same = ranef.anova(poisson, poisson.update("TICKS ~ 1 + (1 | BROOD)")).attrs["heading"]
     assert "log" not in same
 
