@@ -188,7 +188,8 @@ def _record(
     limits = at_limit(family, zero, parts, merged.y, ending.status)
     if ending.status is FitStatus.SEPARATION:
         keys = [key for key, part in parts.items() for _ in part.names]
-        if found.separated and all(keys[j] in limits.named for j in found.separated):
+        named = bool(found.separated) and all(keys[j] in limits.named for j in found.separated)
+        if named and _with_doubt(limits, likelihood, model, parts, system, solution) is limits:
             # what has no end is named, and the other estimates are those at its limit
             ending = replace(ending, status=FitStatus.CONVERGED)
     if ending.status is FitStatus.NO_PROGRESS and limits.apart is None:
