@@ -143,7 +143,7 @@ impl Searcher<'_> {
 
     /// The lowest fit with all that is asked for; where it is no optimum, and goes no further,
     /// itself.
-    pub(super) fn to_its_end(&mut self, m: &mut Modes, from: &FitOptions, lowest: Begun) -> Result<Fit, CoreError> {
+    pub(super) fn ended(&mut self, m: &mut Modes, from: &FitOptions, lowest: Begun) -> Result<Fit, CoreError> {
         if is_sound(&lowest.0) {
             return self.run(m, from, Some(&lowest.1));
         }

@@ -144,7 +144,7 @@ pub fn search(
             extras: Some(l.point.extras.clone()),
             ..options.clone()
         };
-        let f = if by_starts { s.to_its_end(m, &from, (l, u))? } else { s.run(m, &from, Some(&u))? };
+        let f = if by_starts { s.ended(m, &from, (l, u))? } else { s.run(m, &from, Some(&u))? };
         if !f.objective.is_finite() {
             complete = false;
             restore(g, m, &best, options, kept);
