@@ -69,12 +69,12 @@ fn gradient_equals_differences_for_every_family_link_and_layout() {
         for (family, link) in families() {
             let mut d = Draws(31);
             let g = data.system(family, link, &mut d);
-            for curvature in [Curvature::Observed, Curvature::Expected] {
-                for singular in [false, true] {
-                    let p = point(&g, link, &mut d, singular);
-                    let how = Approximation { n_quad: 1, curvature };
-                    check_gradient(&format!("{name} {family:?} {link:?}"), &g, &p, how);
-                }
+            for (curvature, singular) in
+                [(Curvature::Observed, false), (Curvature::Observed, true), (Curvature::Expected, false)]
+            {
+                let p = point(&g, link, &mut d, singular);
+                let how = Approximation { n_quad: 1, curvature };
+                check_gradient(&format!("{name} {family:?} {link:?}"), &g, &p, how);
             }
         }
     }

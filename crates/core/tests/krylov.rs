@@ -167,7 +167,7 @@ fn errors_are_what_is_stated() {
     let cases = [
         (data(6000, &[300, 150], &[0.7, 0.5], 2, false, 1), vec![0.6, 0.5]),
         (data(4000, &[400, 200], &[0.7, 0.5], 3, true, 8), vec![0.9, 0.3]),
-        (data(8000, &[400, 200, 100], &[0.7, 0.5, 0.4], 4, false, 1), vec![0.5, 0.8, 0.4]),
+        (data(5000, &[250, 120, 80], &[0.7, 0.5, 0.4], 4, false, 1), vec![0.5, 0.8, 0.4]),
         (data(3000, &[500, 300, 14], &[0.7, 0.5, 0.4], 5, true, 5), vec![0.7, 0.6, 0.3]),
         (
             with_slopes(data(4000, &[200, 100, 80], &[0.7, 0.5, 0.3], 6, true, 1), terms_with_slopes(), 6),
@@ -240,12 +240,12 @@ fn estimates_are_those_of_the_exact_solver() {
     let cases = [
         (data(6000, &[300, 150], &[0.7, 0.5], 2, false, 1), true),
         (data(5000, &[400, 200], &[0.7, 0.3], 3, true, 8), true),
-        (data(8000, &[400, 200, 100], &[0.7, 0.5, 0.4], 4, false, 1), false),
+        (data(5000, &[250, 120, 80], &[0.7, 0.5, 0.4], 4, false, 1), false),
         (data(3000, &[500, 300, 14], &[0.7, 0.5, 0.4], 5, true, 5), true),
         (data(4000, &[300, 200, 80], &[0.7, 0.5, 0.0], 8, false, 1), true),
         (data(4000, &[300, 200], &[0.0, 0.5], 9, false, 1), true),
-        (with_slopes(data(6000, &[200, 100, 50], &[0.7, 0.5, 0.3], 6, true, 1), terms_with_slopes(), 6), true),
-        (with_slopes(data(4000, &[150, 80, 10], &[0.7, 0.0, 0.3], 11, false, 1), terms_with_slopes(), 8), false),
+        (with_slopes(data(5000, &[150, 80, 40], &[0.7, 0.5, 0.3], 6, true, 1), terms_with_slopes(), 6), true),
+        (with_slopes(data(3000, &[100, 70, 10], &[0.7, 0.0, 0.3], 11, false, 1), terms_with_slopes(), 8), false),
     ];
     for (d, reml) in &cases {
         let rows = d.rows();

@@ -59,7 +59,7 @@ fn of_response(m: &Moments) -> Vec<f64> {
 /// more subjects than columns or fewer.
 #[test]
 fn products_are_drawn_as_those_of_rows() {
-    const DRAWS: usize = 1_000;
+    const DRAWS: usize = 500;
     for (weighted, copies) in [(true, 1), (false, 6)] {
         let mut data = Data::new(weighted);
         let first = Data::new(weighted);

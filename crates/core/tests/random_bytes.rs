@@ -6,7 +6,7 @@ mod fuzz;
 use ranef_core::rng::Rng;
 
 /// Inputs of a target, and their longest.
-const INPUTS: u64 = 150;
+const INPUTS: u64 = 80;
 const LONGEST: usize = 4000;
 
 fn each(of: u64, target: fn(&[u8]) -> arbitrary::Result<()>) {
