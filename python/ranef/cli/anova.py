@@ -78,16 +78,7 @@ def anova(
     if not several and test is not None:
         raise OptionError("--test is for several models; the terms of one model have F tests, or z tests.")
     shared = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action.value}
-    beside = {
-        "zi_formula": zi_formula,
-        "disp_formula": disp_formula,
-        "nominal": nominal,
-        "scale": scale,
-        "threshold": threshold,
-        "params": given.formulas(param),
-        "start": given.starts(start),
-        "variance": variance,
-    }
+    beside = given.beside(zi_formula, disp_formula, nominal, scale, threshold, param, start, variance)
     found = find_data(data)
     with said():
         models = [fitted(f, found, family, n_quad, ml, shared, beside) for f in formulas]

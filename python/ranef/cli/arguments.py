@@ -153,6 +153,29 @@ def starts(given: list[str] | None) -> dict[str, float] | None:
     return {name: number(value, "--start") for name, value in found.items()} or None
 
 
+def beside(
+    zi_formula: str | None,
+    disp_formula: str | None,
+    nominal: str | None,
+    scale: str | None,
+    threshold: str | None,
+    param: list[str] | None,
+    start: list[str] | None,
+    variance: str | None,
+) -> dict[str, object]:
+    """Arguments that one verb has, from options of a command; None where they were not given."""
+    return {
+        "zi_formula": zi_formula,
+        "disp_formula": disp_formula,
+        "nominal": nominal,
+        "scale": scale,
+        "threshold": threshold,
+        "params": formulas(param),
+        "start": starts(start),
+        "variance": variance,
+    }
+
+
 def number(text: str, option: str) -> float:
     """A number in an option."""
     try:

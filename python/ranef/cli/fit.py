@@ -61,16 +61,7 @@ def fit(
         raise OptionError("--ml and --ddf are for linear models and do not go with --family.")
     path = None if save is None else checked_output(save, "the model", data)
     shared = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action.value}
-    beside = {
-        "zi_formula": zi_formula,
-        "disp_formula": disp_formula,
-        "nominal": nominal,
-        "scale": scale,
-        "threshold": threshold,
-        "params": given.formulas(param),
-        "start": given.starts(start),
-        "variance": variance,
-    }
+    beside = given.beside(zi_formula, disp_formula, nominal, scale, threshold, param, start, variance)
     method = None if ddf is None else checked_ddf(ddf.value)
     # What a warning says is in the summary and in the document.
     with quietly():

@@ -66,18 +66,17 @@ def fitted(
         _check(own, ("params", "start", "variance"))
         rest = {name: value for name, value in shared.items() if name != "offset"}
         return ranef.nlmer(formula, data, n_quad=n_quad, **own, **rest)
+    if family is not None and (ml or "ddf" in shared):
+        raise OptionError("--ml and --ddf are for linear models and do not go with --family.")
     if family is not None and (match := _CUMULATIVE.fullmatch(family)):
-        if ml:
-            raise OptionError("--ml and --ddf are for linear models and do not go with --family.")
         _check(own, ("nominal", "scale", "threshold"))
-        return ranef.clmm(formula, data, link=(match[1] or "logit").lower(), n_quad=n_quad, **own, **shared)  # type: ignore[arg-type]
+        own["link"] = (match[1] or "logit").lower()
+        return ranef.clmm(formula, data, n_quad=n_quad, **own, **shared)
     _check(own, () if family is None else ("zi_formula", "disp_formula"))
     if family is None:
         if n_quad is not None:
             raise OptionError("--n-quad is for generalized models: give --family too.")
         return ranef.lmer(formula, data, REML=not ml, **shared)
-    if ml or "ddf" in shared:
-        raise OptionError("--ml and --ddf are for linear models and do not go with --family.")
     return ranef.glmer(formula, data, family=family, n_quad=n_quad, **own, **shared)
 
 

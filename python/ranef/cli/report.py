@@ -63,16 +63,7 @@ def report(
     path = checked_output(output, "the report", data)
     check_report_file(path)
     shared = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action.value}
-    beside = {
-        "zi_formula": zi_formula,
-        "disp_formula": disp_formula,
-        "nominal": nominal,
-        "scale": scale,
-        "threshold": threshold,
-        "params": given.formulas(param),
-        "start": given.starts(start),
-        "variance": variance,
-    }
+    beside = given.beside(zi_formula, disp_formula, nominal, scale, threshold, param, start, variance)
     with quietly():
         model = fitted(formula, find_data(data), family, n_quad, ml, shared, beside)
         made = model.report(path, title=title, author=author, labels=_labels(label or []) or None)
