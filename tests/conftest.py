@@ -2,6 +2,7 @@
 ``from reference.store import load_case``, and press Ctrl-C.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -22,6 +23,17 @@ if sys.dont_write_bytecode:
     _bytecode = tempfile.TemporaryDirectory(prefix="bytecode-")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = _bytecode.name
+
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """The collector of garbage need not look again and again at what thousands of tests are made
+    of: it begins with what the tests themselves make.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

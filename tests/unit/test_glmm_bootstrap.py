@@ -20,6 +20,12 @@ from ranef.errors import ArgumentTypeError, OptionError
 FORMULA = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
 
 
+def half_of_ticks() -> pd.DataFrame:
+    """Rows of every second brood."""
+    data = load_dataset("grouseticks")
+    return data[data["BROOD"].cat.codes % 2 == 0]
+
+
 @pytest.fixture(scope="module")
 def cbpp() -> Any:
     return glmer(FORMULA, load_dataset("cbpp"), family="binomial")
@@ -32,9 +38,7 @@ def ticks() -> Any:
 
 @pytest.fixture(scope="module")
 def some_ticks() -> Any:
-    data = load_dataset("grouseticks")
-    some = data[data["BROOD"].cat.codes % 2 == 0]
-    return glmer("TICKS ~ YEAR + cHEIGHT + (1 | BROOD)", some, family="nbinom2")
+    return glmer("TICKS ~ YEAR + cHEIGHT + (1 | BROOD)", half_of_ticks(), family="nbinom2")
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +185,7 @@ def test_a_statistic_sees_fitted_models(cbpp: Any) -> None:
 
 
 def test_a_family_of_functions_is_drawn_in_python() -> None:
-    data = load_dataset("grouseticks")
+    data = half_of_ticks()
     geometric = ranef.CustomFamily(
         lambda y, mu: y * np.log(mu) - (y + 1) * np.log1p(mu),
         link="log",
