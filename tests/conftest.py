@@ -3,10 +3,8 @@
 """
 
 import gc
-import os
 import signal
 import sys
-import tempfile
 from html import escape
 from pathlib import Path
 
@@ -17,12 +15,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 # A shell starts commands in the background with this signal ignored, and what waits for it would
 # wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-if sys.dont_write_bytecode:
-    # Every process that a test starts would compile the package anew.
-    _bytecode = tempfile.TemporaryDirectory(prefix="bytecode-")
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    os.environ["PYTHONPYCACHEPREFIX"] = _bytecode.name
 
 gc.disable()
 
