@@ -2,6 +2,7 @@
 ``from reference.store import load_case``, and press Ctrl-C.
 """
 
+import gc
 import signal
 import sys
 from html import escape
@@ -14,6 +15,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 # A shell starts commands in the background with this signal ignored, and what waits for it would
 # wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """The collector of garbage need not look again and again at what thousands of tests are made
+    of: it begins with what the tests themselves make.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

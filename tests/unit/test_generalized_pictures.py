@@ -249,7 +249,6 @@ def test_no_text_covers_another(cbpp: Any, slopes: Any, size: tuple[float, float
     for model in (cbpp, slopes):
         axes = model.check(rng=1, figsize=size)
         figure = axes[0].get_figure()
-        figure.canvas.draw()
         assert not overlaps(figure)
         assert not outside(figure)
         plt.close("all")

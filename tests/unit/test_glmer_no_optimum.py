@@ -72,7 +72,6 @@ HARD = [
 @pytest.mark.parametrize(
     ("family", "kind", "layout"),
     [(*hard, layout) for hard in HARD for layout in LAYOUTS]
-    # each takes seconds: a precision of 10^13 leaves few digits
     + [("beta(logit)", "tight", layout) for layout in ("(1 | g)", "(1 | obs)")],
 )
 def test_hard_responses_end_in_a_fit_or_a_reason(family: str, kind: str, layout: str) -> None:
@@ -88,7 +87,8 @@ def test_hard_responses_end_in_a_fit_or_a_reason(family: str, kind: str, layout:
         "negative": rng.normal(size=N),
         "tight": 0.5 + 1e-7 * rng.normal(size=N),
     }[kind]
-    end = outcome(f"y ~ x + {layout}", d, family)
+    # a precision of 10^13 leaves few digits, and the search for them takes long
+    end = outcome(f"y ~ x + {layout}", d[: N // 2] if kind == "tight" else d, family)
     assert end.split(":")[0] in ("converged", "separated", "no_progress", "max_evaluations", "exact", "refused")
     if kind == "huge":
         assert end.startswith("converged")

@@ -33,24 +33,29 @@ def fragments():
     ]
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with Browser(require_chromium()) as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("doctype", ["", "<!doctype html>"])
-def test_colours(fragments, doctype, tmp_path):
+def test_colours(fragments, browser, doctype, tmp_path):
     # Without a doctype, as when a fragment is written to a file, tables inherit no colour.
     inside = "".join(fragments)
     notebook = f'<div class="jp-RenderedHTMLCommon" style="color:rgb(1, 2, 3)">{inside}</div>'
     file = tmp_path / "page.html"
     file.write_text(doctype + inside + (notebook if doctype else ""), encoding="utf-8")
-    with Browser(require_chromium()) as browser:
-        for scheme, expected in ALONE.items():
-            browser.show(scheme)
-            browser.open(file)
-            alone, in_notebook = browser.evaluate(COLOURS)
-            assert alone == expected
-            assert in_notebook == ("rgb(1, 2, 3) on rgba(0, 0, 0, 0)" if doctype else "")
-        # Wide tables scroll in their own room, on a telephone too.
-        browser.show("light", 390)
+    for scheme, expected in ALONE.items():
+        browser.show(scheme)
         browser.open(file)
-        assert browser.evaluate("document.querySelector('.ranef').clientWidth") <= 390
+        alone, in_notebook = browser.evaluate(COLOURS)
+        assert alone == expected
+        assert in_notebook == ("rgb(1, 2, 3) on rgba(0, 0, 0, 0)" if doctype else "")
+    # Wide tables scroll in their own room, on a telephone too.
+    browser.show("light", 390)
+    browser.open(file)
+    assert browser.evaluate("document.querySelector('.ranef').clientWidth") <= 390
 
 
 def test_styles_stay_small_and_to_themselves(fragments):

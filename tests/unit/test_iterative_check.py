@@ -51,6 +51,7 @@ def test_leverages_are_those_of_the_exact_solver(data: pd.DataFrame, weights: st
     assert np.abs(apart).max() < 0.01 * data.y.std()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_check_and_report(data: pd.DataFrame, tmp_path: Path) -> None:
     formula = "y ~ x + (1 | g) + (1 | h)"
     m = lmer(formula, data, control=ITERATIVE)

@@ -74,14 +74,14 @@ def test_logit():
 
 
 def test_counts_with_an_offset_and_three_factors():
-    data = table(15_000, (400, 200, 20), 2, "poisson")
+    data = table(10_000, (400, 200, 20), 2, "poisson")
     data["o"] = np.log(data["e"])
     formula = "y ~ x + offset(o) + (1 | g) + (1 | h) + (1 | k)"
     agrees(*both(formula, data, family="poisson"))
 
 
 def test_trials_slopes_and_another_link():
-    data = table(12_000, (300, 150), 3, "binomial", slopes=0.3)
+    data = table(8_000, (300, 150), 3, "binomial", slopes=0.3)
     exact, iterative = both("cbind(b, t - b) ~ x + (x | g) + (1 | h)", data, family="binomial")
     agrees(exact, iterative, 0.05)
     probit = ranef.Binomial("probit")
@@ -92,9 +92,8 @@ def test_trials_slopes_and_another_link():
     ("n", "levels", "family", "formula", "slopes"),
     [
         (40_000, (900, 400), "binomial", "y ~ x + (1 | g) + (1 | h)", 0.0),
-        (100_000, (1_000, 400), "binomial", "y ~ x + (1 | g) + (1 | h)", 0.0),
-        (100_000, (1_000, 400), "poisson", "y ~ x + (1 | g) + (1 | h)", 0.0),
-        (30_000, (500, 200, 120), "binomial", "y ~ x + (1 | g) + (1 | h) + (1 | k)", 0.0),
+        (50_000, (1_000, 400), "poisson", "y ~ x + (1 | g) + (1 | h)", 0.0),
+        (15_000, (300, 120, 60), "binomial", "y ~ x + (1 | g) + (1 | h) + (1 | k)", 0.0),
         (20_000, (500, 200), "poisson", "y ~ x + (x | g) + (1 | h)", 0.2),
     ],
 )

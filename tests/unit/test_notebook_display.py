@@ -69,7 +69,7 @@ GENERALIZED = RECORDS | {
     "overdispersion": (lambda m, _: m.overdispersion(20, rng=1), "ratio"),
     "zero inflation": (lambda m, _: m.zero_inflation(20, rng=1), "expected"),
 }
-# It takes a fit for each of 403 rows.
+# It takes a fit for each row.
 del GENERALIZED["influence"]
 
 
@@ -96,7 +96,9 @@ def models():
 
 @pytest.fixture(scope="module")
 def generalized():
-    larger = glmer("TICKS ~ cHEIGHT + (cHEIGHT | BROOD) + (1 | YEAR)", load_dataset("grouseticks"), family="poisson")
+    ticks = load_dataset("grouseticks")
+    ticks = ticks[ticks["BROOD"].cat.codes % 3 == 0]
+    larger = glmer("TICKS ~ cHEIGHT + (cHEIGHT | BROOD) + (1 | YEAR)", ticks, family="poisson")
     return larger, larger.update("TICKS ~ cHEIGHT + (1 | BROOD) + (1 | YEAR)")
 
 

@@ -259,6 +259,7 @@ def test_overdispersed_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn")
 def test_saved_models_have_reports(tmp_path: Path) -> None:
     lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy")).save(tmp_path / "m")
     page = report(ranef.load(tmp_path / "m"), tmp_path)
@@ -281,6 +282,7 @@ def test_a_missing_library_is_named(library: str, tmp_path: Path, monkeypatch: p
         model.report(tmp_path / "r.html")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_bad_arguments(tmp_path: Path) -> None:
     model = lmer("Yield ~ 1 + (1 | Batch)", load_dataset("Dyestuff"))
     with pytest.raises(ranef.RanefError, match="path must be a file name"):

@@ -35,6 +35,13 @@ def folder_of(data, folder):
     return folder
 
 
+@pytest.fixture(scope="module", autouse=True)
+def closed():
+    """Files that were left open are found here."""
+    yield
+    gc.collect()
+
+
 ARGUMENTS = [{}, {"weights": "w", "subset": "z < 2"}, {"na_action": "exclude"}, {"offset": "log(w)"}]
 
 
@@ -63,7 +70,6 @@ def test_rows_that_are_read_again(data, tmp_path, monkeypatch, arguments, many):
         if many == 1 and not isinstance(source, pd.DataFrame):
             with pytest.raises(DataError, match=r"needs the rows .*with_data"):
                 q.simulate()
-    gc.collect()
 
 
 def test_a_model_with_its_rows_can_do_everything(data, tmp_path):

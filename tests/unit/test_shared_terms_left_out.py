@@ -19,14 +19,16 @@ pytestmark = pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
 
 
 def test_a_shared_effect_takes_its_covariances_along() -> None:
-    m = glmer("count ~ mined + (1 |p| site)", DATA, family="nbinom2", zi_formula="~ mined + (1 |p| site)")
+    data = DATA.iloc[::2]
+    m = glmer("count ~ mined + (1 |p| site)", data, family="nbinom2", zi_formula="~ mined + (1 |p| site)")
     table = m.ranova()
-    alone = glmer("count ~ mined", DATA, family="nbinom2", zi_formula="~ mined + (1 | site)")
+    alone = glmer("count ~ mined", data, family="nbinom2", zi_formula="~ mined + (1 | site)")
     row = table.iloc[1]
     assert row["npar"] == len(alone._fit.whole_theta) + len(alone._fit.whole_beta)
     # the variance and its covariance with that of the zeros
     assert row["df"] == 2
-    assert row["chisq"] == pytest.approx(max(alone.objective - m.objective, 0.0), abs=1e-5)
+    assert row["chisq"] > 0.1
+    assert row["chisq"] == pytest.approx(alone.objective - m.objective, abs=1e-5)
     expected = 0.5 * chi2.sf(row["chisq"], 1) + 0.5 * chi2.sf(row["chisq"], 2)
     assert row["p_value_boundary"] == pytest.approx(expected, abs=1e-8)
 

@@ -15,7 +15,7 @@ DATA = DATA.assign(
 )
 #: All rows of a subject of the fit, and three of a new one in an order of their own.
 NEW = pd.concat([DATA[DATA["Subject"] == "M01"], DATA[DATA["Subject"] == "F01"].iloc[[3, 0, 2]].assign(Subject="new")])
-DRAWS = 20_000
+DRAWS = 8_000
 
 
 def expected(m, correlations) -> np.ndarray:

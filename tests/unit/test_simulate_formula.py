@@ -13,7 +13,7 @@ import pytest
 import ranef
 from ranef import ArgumentTypeError, DataError, OptionError, simulate
 
-DRAWS = 20000
+DRAWS = 8000
 ROWS = pd.DataFrame(
     {"x": [0.0, 1.0, 3.0, 0.0, 1.0, 3.0], "g": list("aaabbb"), "h": list("uvuvuv")}, index=list("ABCDEF")
 )

@@ -14,7 +14,7 @@ def sleep():
 
 def test_new_levels_share_their_effects_and_have_the_variances_of_the_model(sleep):
     new = pd.DataFrame({"Days": [0, 0, 9], "Subject": ["n1", "n1", "n2"]}, index=["a", "b", "c"])
-    drawn = sleep.simulate(20000, newdata=new, rng=1)
+    drawn = sleep.simulate(8000, newdata=new, rng=1)
     assert list(drawn.index) == ["a", "b", "c"]
     assert list(drawn.columns[:2]) == ["sim_1", "sim_2"]
     z = np.array([[1, 0], [1, 0], [1, 9]])
@@ -24,12 +24,12 @@ def test_new_levels_share_their_effects_and_have_the_variances_of_the_model(slee
     found = np.cov(drawn.to_numpy())
     np.testing.assert_allclose(found, expected, atol=0.05 * expected.max())
     mean = sleep.predict(new, re="population")
-    np.testing.assert_allclose(drawn.mean(axis=1), mean, atol=4 * np.sqrt(expected.max() / 20000))
+    np.testing.assert_allclose(drawn.mean(axis=1), mean, atol=4 * np.sqrt(expected.max() / 8000))
 
 
 def test_conditional_draws_keep_the_modes_of_known_levels(sleep):
     new = {"Days": [3, 3], "Subject": ["308", "someone"]}
-    drawn = sleep.simulate(20000, newdata=new, re="conditional", rng=2)
+    drawn = sleep.simulate(8000, newdata=new, re="conditional", rng=2)
     known, unknown = drawn.mean(axis=1)
     assert known == pytest.approx(sleep.predict({"Days": [3], "Subject": ["308"]})[0], abs=1.0)
     assert unknown == pytest.approx(sleep.predict({"Days": [3], "Subject": ["308"]}, re="population")[0], abs=1.5)

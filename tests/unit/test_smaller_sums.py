@@ -12,22 +12,22 @@ pytestmark = pytest.mark.filterwarnings("ignore:singular fit", "ignore:.*REML", 
 @pytest.fixture(scope="module")
 def data() -> pd.DataFrame:
     rng = np.random.default_rng(5)
-    n = 2_400
+    n = 1_200
     d = pd.DataFrame(
         {
-            "g": rng.integers(60, size=n),
-            "h": rng.integers(25, size=n),
-            "k": rng.integers(90, size=n),
+            "g": rng.integers(30, size=n),
+            "h": rng.integers(13, size=n),
+            "k": rng.integers(40, size=n),
             "x": 50 + 8 * rng.normal(size=n),
             "z": rng.normal(size=n),
             "f": rng.choice(list("abc"), n),
             "w": rng.uniform(0.5, 2, size=n),
         }
     )
-    b = rng.normal(size=(60, 2))
+    b = rng.normal(size=(30, 2))
     noise = rng.normal(size=n) / np.sqrt(d.w)
-    d["y"] = 0.1 * d.x + b[d.g, 0] + 0.05 * b[d.g, 1] * (d.x - 50) + 0.6 * rng.normal(size=25)[d.h] + noise
-    d["y"] += 0.4 * rng.normal(size=90)[d.k] + 0.3 * (d.f == "b") * d.z
+    d["y"] = 0.1 * d.x + b[d.g, 0] + 0.05 * b[d.g, 1] * (d.x - 50) + 0.6 * rng.normal(size=13)[d.h] + noise
+    d["y"] += 0.4 * rng.normal(size=40)[d.k] + 0.3 * (d.f == "b") * d.z
     return d
 
 

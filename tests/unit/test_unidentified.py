@@ -165,9 +165,9 @@ def test_replicates_are_fitted_as_the_model_is() -> None:
         np.testing.assert_allclose(many.bse[i], one.bse, rtol=1e-12)
     slopes = ranef.lmer("y ~ f + x + (0 + x | a)", d)
     for kind in ("parametric", "residual"):
-        b = m.bootstrap(60, type=kind, rng=1)
+        b = m.bootstrap(25, type=kind, rng=1)
         assert b.n_failed == 0
-        means = m.bootstrap(60, type=kind, rng=1, statistic=lambda k: k.fixef)
+        means = m.bootstrap(25, type=kind, rng=1, statistic=lambda k: k.fixef)
         np.testing.assert_array_equal(b.values[:, : len(m.fixef)], means.values)
     found, right = m.bootstrap(300, rng=1).std_error, slopes.bootstrap(300, rng=1).std_error
     for name in ("x", "sd_x|a", "sigma"):

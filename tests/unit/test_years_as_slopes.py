@@ -39,13 +39,16 @@ def deviance(d, theta):
     x = np.column_stack([np.ones(ROWS), d["x"]]).astype(wide)
     lam = np.array([[theta[0], 0], [theta[1], theta[2]]], dtype=wide)
     q = 2 * LEVELS[0] + LEVELS[1]
-    z, rows = np.zeros((ROWS, q), dtype=wide), np.arange(ROWS)
-    for j in range(2):
-        z[rows, 2 * d["g"] + j] = (x @ lam)[:, j]
-    z[rows, 2 * LEVELS[0] + d["h"]] = theta[3]
+    # three entries in every row of Z
+    columns = np.column_stack([2 * d["g"], 2 * d["g"] + 1, 2 * LEVELS[0] + d["h"]])
+    entries = np.column_stack([x @ lam, np.full(ROWS, theta[3], dtype=wide)])
     w = np.column_stack([x, d["y"].astype(wide)])
-    c = triangle(z.T @ z + np.eye(q, dtype=wide))
-    a = z.T @ w
+    penalised, a = np.eye(q, dtype=wide), np.zeros((q, 3), dtype=wide)
+    for j in range(3):
+        np.add.at(a, columns[:, j], entries[:, j, None] * w)
+        for k in range(3):
+            np.add.at(penalised, (columns[:, j], columns[:, k]), entries[:, j] * entries[:, k])
+    c = triangle(penalised)
     for j in range(q):
         a[j] /= c[j, j]
         a[j + 1 :] -= np.outer(c[j + 1 :, j], a[j])

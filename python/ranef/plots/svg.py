@@ -63,7 +63,9 @@ def figure_svg(figure: "Figure", name: str, title: str, description: str) -> str
     engine = figure.get_layout_engine()
     if engine is not None:  # otherwise matplotlib draws twice, the first time for the layout alone
         engine.execute(figure)
-        figure.set_layout_engine("none")
+        # "none" would leave an engine that does nothing, and the second drawing for it
+        with matplotlib.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", transparent=True, dpi=_DPI, metadata={"Date": None, "Creator": None})
