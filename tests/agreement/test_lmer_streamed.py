@@ -39,7 +39,7 @@ FLAT = dict.fromkeys(
     ),
     1e-6,
 )
-BATCHES = (1, 3, 17)
+BATCHES = (1, 17)
 #: The search goes on until rounding hides what is left.
 SHARP = {"tolerance": 1e-20}
 
