@@ -370,7 +370,7 @@ def test_refit_of_a_matrix_and_of_a_vector(models, data):
 
 def test_simulated_responses_have_the_moments_of_the_model(models):
     m, r = models["four"], REFERENCE["four"]["marginal"]
-    n = 20_000
+    n = 8_000
     y = m.simulate(n, rng=11).to_numpy()[:12]
     mean, cov = np.array(r["mean"]), np.array(r["cov"])
     assert np.abs((y.mean(axis=1) - mean) / np.sqrt(np.diag(cov) / n)).max() < 4.5

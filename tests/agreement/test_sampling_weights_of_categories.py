@@ -161,7 +161,7 @@ def dense(d: pd.DataFrame, p: np.ndarray) -> np.ndarray:
     """Weighted log-likelihoods of the clusters of y ~ x + (1 | g) at cuts, slope and SD, by the
     trapezoidal rule.
     """
-    z = np.linspace(-9, 9, 601)
+    z = np.linspace(-9, 9, 201)
     w = np.exp(-0.5 * z**2) * (z[1] - z[0])
     cuts = np.concatenate([[-np.inf], p[:3], [np.inf]])
     y = d.y.cat.codes.to_numpy()
@@ -208,7 +208,7 @@ def test_the_pseudo_likelihood_and_its_sandwich() -> None:
 
 def dense_zeros(d: pd.DataFrame, p: np.ndarray) -> np.ndarray:
     """The same of count ~ z + (1 | g) with zi_formula="~ z", of a Poisson with extra zeros."""
-    t = np.linspace(-9, 9, 601)
+    t = np.linspace(-9, 9, 201)
     w = np.exp(-0.5 * t**2) * (t[1] - t[0])
     y, z = d["count"].to_numpy()[:, None], d.z.to_numpy()[:, None]
     mean, zero = np.exp(p[0] + p[1] * z + p[4] * t), expit(p[2] + p[3] * z)

@@ -8,7 +8,7 @@ from .inputs.text_files import text_case
 from .soak import ALLOWED, growth, soak
 
 
-@pytest.mark.parametrize(("kind", "n"), [("formulas", 2500), ("csv", 500), ("archives", 300)])
+@pytest.mark.parametrize(("kind", "n"), [("formulas", 1250), ("csv", 250), ("archives", 150)])
 def test_inputs_are_taken_or_refused(kind: str, n: int) -> None:
     count = tried(kind, 1, n)
     assert count.faulty == 0, count.table()

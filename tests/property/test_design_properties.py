@@ -3,6 +3,7 @@ labels, row order, the order of terms, missing rows.
 """
 
 import contextlib
+import functools
 import itertools
 import string
 from typing import Any
@@ -94,6 +95,16 @@ def test_rows_with_missing_values_are_as_if_they_were_not_there(formula: str, se
         np.testing.assert_array_equal(a.z, b.z)
 
 
+CROSSED = pd.DataFrame(list(itertools.product("pqr", "uv", "ab", range(3))), columns=["f", "h", "k", "g"])
+
+
+@functools.cache
+def indicators(term: str) -> np.ndarray:
+    """Of every combination of the levels of factors."""
+    found: np.ndarray = pd.get_dummies(CROSSED[term.split(":")].agg("".join, axis=1)).to_numpy(float)
+    return found
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     terms=st.lists(st.sampled_from(["f", "h", "k", "f:h", "f:k", "h:k", "f:h:k"]), min_size=1, max_size=7, unique=True),
@@ -103,16 +114,9 @@ def test_the_columns_of_factors_span_their_indicators(terms: list[str], seed: in
     """The choice of contrasts or indicators neither loses nor adds
     a dimension (R's rule does not promise this beside numbers).
     """
-    levels = list(itertools.product("pqr", "uv", "ab", range(3)))
-    data = pd.DataFrame(levels, columns=["f", "h", "k", "g"]).assign(
-        y=np.random.default_rng(seed).normal(size=len(levels))
-    )
+    data = CROSSED.assign(y=np.random.default_rng(seed).normal(size=len(CROSSED)))
     design = build_design(f"y ~ {' + '.join(terms)} + (1 | g)", data)
-    everything = [np.ones((len(data), 1))]
-    everything += [
-        pd.get_dummies(data[term.split(":")].astype(str).agg("".join, axis=1)).to_numpy(float) for term in terms
-    ]
-    full = np.hstack(everything)
+    full = np.hstack([np.ones((len(data), 1)), *(indicators(term) for term in terms)])
     rank = np.linalg.matrix_rank(full)
     assert rank == np.linalg.matrix_rank(design.x) == np.linalg.matrix_rank(np.hstack([full, design.x]))
 

@@ -76,7 +76,7 @@ MODULES = modules()
 def imports(body: Iterable[ast.AST], inside: bool = False) -> Iterator[tuple[str, bool]]:
     """Modules of the package that are imported at run time, and whether inside a function."""
     for node in body:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             yield from imports(node.orelse, inside)
         elif isinstance(node, ast.ImportFrom):
             if (node.module or "").split(".")[0] == "ranef":

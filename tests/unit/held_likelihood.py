@@ -1,11 +1,10 @@
 """The lowest deviance of a model with one random term while one parameter is held:
-plain n x n algebra and a general minimiser, nothing of the core's.
+dense algebra of the rows of every level and a general minimiser, nothing of the core's.
 """
 
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.optimize
 
 
@@ -17,9 +16,21 @@ class HeldLikelihood:
     def __init__(self, m: Any):
         fit = m._fit
         (term,) = fit.terms
-        self.z, self.k = term.z, term.z.shape[1]
-        self.same = term.codes[:, None] == term.codes[None, :]
-        self.x, self.y = fit.x, fit.design.y
+        self.k = term.z.shape[1]
+        # the rows of a level one below the other, filled with rows of zeros to the same number
+        counts = np.bincount(term.codes)
+        order = np.argsort(term.codes, kind="stable")
+        first = np.repeat(np.cumsum(counts) - counts, counts)
+        place = np.sort(term.codes), np.arange(len(order)) - first
+
+        def by_level(rows: np.ndarray) -> np.ndarray:
+            out = np.zeros((len(counts), counts.max(), rows.shape[1]))
+            out[place] = rows[order]
+            return out
+
+        self.z, self.x, self.y = by_level(term.z), by_level(fit.x), by_level(fit.design.y[:, None])[:, :, 0]
+        self.is_row = by_level(np.ones((len(order), 1)))[:, :, 0] > 0
+        self.n = len(order)
         self.lowest = m.objective
         self.sigma = m.sigma
         self.cov = next(iter(m.varcorr.values())).cov
@@ -30,7 +41,7 @@ class HeldLikelihood:
         Fixed effects by least squares but for those given.
         """
         zt = self.z @ root
-        v = sigma**2 * np.eye(len(self.y)) + self.same * (zt @ zt.T)
+        v = zt @ zt.transpose(0, 2, 1) + np.where(self.is_row, sigma**2, 1.0)[:, :, None] * np.eye(zt.shape[1])
         try:
             chol = np.linalg.cholesky(v)
         except np.linalg.LinAlgError:
@@ -39,11 +50,12 @@ class HeldLikelihood:
         if isinstance(beta, np.ndarray):
             beta = dict(enumerate(beta))
         for j, value in (beta or {}).items():
-            y = y - value * x[:, j]
-        x = np.delete(x, list(beta or ()), axis=1)
-        white = scipy.linalg.solve_triangular(chol, np.column_stack([x, y]), lower=True, check_finite=False)
+            y = y - value * x[:, :, j]
+        x = np.delete(x, list(beta or ()), axis=2)
+        white = np.linalg.solve(chol, np.concatenate([x, y[:, :, None]], axis=2)).reshape(-1, x.shape[2] + 1)
         r = white[:, -1] - white[:, :-1] @ np.linalg.lstsq(white[:, :-1], white[:, -1], rcond=None)[0]
-        return float(len(y) * np.log(2 * np.pi) + 2 * np.log(np.diag(chol)).sum() + r @ r)
+        diagonals = np.diagonal(chol, axis1=1, axis2=2)
+        return float(self.n * np.log(2 * np.pi) + 2 * np.log(diagonals).sum() + r @ r)
 
     def rise(self, held: str, value: float, i: int = 0, j: int = 1, starts: int = 1) -> float:
         """By how much the deviance rises at least

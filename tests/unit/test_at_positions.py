@@ -10,7 +10,7 @@ from ranef.fit.correlated import at_positions
 pytestmark = pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
 
 
-def growth(seed: int, groups: int = 40) -> pd.DataFrame:
+def growth(seed: int, groups: int = 24) -> pd.DataFrame:
     """Some rows at times of each group's own."""
     draw = np.random.default_rng(seed)
     parts = []

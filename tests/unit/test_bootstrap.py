@@ -96,8 +96,8 @@ def test_the_distribution_is_that_of_whole_responses(name: str, request: pytest.
     from scipy.stats import ks_2samp
 
     model = request.getfixturevalue(name)
-    ours = model.bootstrap(3000, rng=21)
-    theirs = brute_force(model, 3000, 22)
+    ours = model.bootstrap(1500, rng=21)
+    theirs = brute_force(model, 1500, 22)
     for j, quantity in enumerate(ours.names):
         a, b = (v[np.isfinite(v)] for v in (ours.values[:, j], theirs[:, j]))
         assert ks_2samp(a, b).pvalue > 0.002, quantity
@@ -132,12 +132,12 @@ def test_core_and_python_draw_the_same_distribution(name: str, type: Any, reques
     from scipy.stats import ks_2samp
 
     model = request.getfixturevalue(name)
-    ours = model.bootstrap(2000, type=type, rng=41)
+    ours = model.bootstrap(1500, type=type, rng=41)
 
     def statistic(m: LinearMixedModel) -> np.ndarray:
         return np.append(m.fixef.to_numpy(), m.sigma)
 
-    theirs = model.bootstrap(400, type=type, rng=42, statistic=statistic)
+    theirs = model.bootstrap(250, type=type, rng=42, statistic=statistic)
     p = len(model.fixef)
     for j, column in enumerate([*range(p), len(ours.names) - 1]):
         assert ks_2samp(ours.values[:, column], theirs.values[:, j]).pvalue > 0.002

@@ -36,8 +36,8 @@ def test_the_distribution_is_that_of_whole_responses(models: dict[str, Any], lar
     from scipy.stats import ks_2samp
 
     big, small = models[larger], models[smaller]
-    made = big.pb_lrt(small, 1500, rng=1)
-    y = small.simulate(1500, rng=2)
+    made = big.pb_lrt(small, 1000, rng=1)
+    y = small.simulate(1000, rng=2)
     theirs = np.maximum(0.0, small.refit(y).objective - big.refit(y).objective)
     assert ks_2samp(made.reference, theirs).pvalue > 0.002
     assert made.statistic == pytest.approx(small.objective - big.objective, abs=1e-8)
@@ -50,8 +50,8 @@ def test_crossed_factors_and_a_factor_of_which_the_smaller_model_knows_nothing()
     data = load_dataset("Penicillin")
     big: Any = lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", data, REML=False)
     small: Any = lmer("diameter ~ 1 + (1 | plate)", data, REML=False)
-    made = big.pb_lrt(small, 1000, rng=1)
-    y = small.simulate(1000, rng=2)
+    made = big.pb_lrt(small, 500, rng=1)
+    y = small.simulate(500, rng=2)
     theirs = np.maximum(0.0, small.refit(y).objective - big.refit(y).objective)
     assert ks_2samp(made.reference, theirs).pvalue > 0.002
     zero = np.mean(made.reference < 1e-6)

@@ -13,7 +13,7 @@ DATA = load_dataset("orthodont").sample(frac=0.9, random_state=3)
 @pytest.mark.parametrize("structure", ["us(age | Subject)", "ar1h(age | Sex/Subject)", "sp_exp(age | Subject)"])
 def test_replicates_have_the_mean_and_the_errors_of_the_model(structure: str) -> None:
     m = mmrm(f"distance ~ Sex * factor(age) + {structure}", DATA)
-    n = 2000
+    n = 1200
     found = m.bootstrap(n, rng=1)
     assert found.n_failed == 0
     frame = found.to_frame()

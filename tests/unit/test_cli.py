@@ -192,6 +192,7 @@ def test_missing_extra_is_named(monkeypatch, capsys):
     assert "pip install 'ranef[cli]'" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_report(run, tmp_path):
     pytest.importorskip("jinja2")
     path = tmp_path / "sleep.html"
@@ -204,6 +205,7 @@ def test_report(run, tmp_path):
     assert "the odds of use = Y" in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_report_with_labels(run, tmp_path):
     path = tmp_path / "sleep.html"
     names = ("--title", "Short nights", "--author", "A. Author", "--label", "Days=Day of the study")

@@ -16,19 +16,51 @@ import ranef
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"
 SCRIPT = "import sys; from ranef.cli import main; sys.argv = ['ranef', *sys.argv[1:]]; main()"
+#: Says when simulations begin.
+BEGINS = """
+import ranef
+ranef_power = ranef.power
+def power(*arguments, **options):
+    print("begun", flush=True)
+    return ranef_power(*arguments, **options)
+ranef.power = power
+"""
 
 
-def on_a_terminal(arguments, columns=100):
-    """Run the command with standard output on a pseudo-terminal.
+#: What is run on a terminal, by name: the arguments, and the columns that it has.
+ON_A_TERMINAL = {
+    "tables": (["fit", FORMULA, "sleepstudy"], 100),
+    "narrow": (["fit", FORMULA, "sleepstudy", "--ddf", "none"], 40),
+    "json": (["fit", FORMULA, "sleepstudy", "--json"], 100),
+    "boundary": (["fit", "Yield ~ 1 + (1 | Batch)", "Dyestuff2"], 100),
+}
+#: Runs several commands, each as if it were alone, with a line and its exit code after each.
+SEVERAL = """
+import json, os, sys
+from ranef.cli import main
+for arguments, columns in json.loads(sys.argv[1]):
+    sys.argv, os.environ["COLUMNS"] = ["ranef", *arguments], str(columns)
+    try:
+        main()
+        code = 0
+    except SystemExit as end:
+        code = end.code or 0
+    print(f"== end {code}", flush=True)
+"""
 
-    Return what a reader sees, and the exit code.
+
+@pytest.fixture(scope="module")
+def on_a_terminal():
+    """Run commands with standard output on a pseudo-terminal, in one process.
+
+    Return what a reader sees and the exit code of each, by name.
     """
     pty = pytest.importorskip("pty", reason="pseudo-terminals are of Unix")
     master, slave = pty.openpty()
     environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
-    environment |= {"COLUMNS": str(columns), "TERM": "xterm-256color"}
-    command = [sys.executable, "-c", SCRIPT, *arguments]
-    with subprocess.Popen(command, stdout=slave, stderr=subprocess.PIPE, env=environment) as process:
+    environment |= {"TERM": "xterm-256color"}
+    command = [sys.executable, "-c", SEVERAL, json.dumps(list(ON_A_TERMINAL.values()))]
+    with subprocess.Popen(command, stdout=slave, stderr=subprocess.PIPE, env=environment):
         os.close(slave)
         seen = b""
         while True:
@@ -39,13 +71,13 @@ def on_a_terminal(arguments, columns=100):
             if not piece:
                 break
             seen += piece
-        code = process.wait()
     os.close(master)
-    return seen.decode().replace("\r\n", "\n"), code
+    shown = re.split(r"== end (\d+)\n", seen.decode().replace("\r\n", "\n"))
+    return {name: (shown[2 * k], int(shown[2 * k + 1])) for k, name in enumerate(ON_A_TERMINAL)}
 
 
-def test_a_terminal_gets_tables():
-    shown, code = on_a_terminal(["fit", FORMULA, "sleepstudy"])
+def test_a_terminal_gets_tables(on_a_terminal):
+    shown, code = on_a_terminal["tables"]
     assert code == 0
     assert "\x1b[1m" in shown  # bold titles
     assert "\x1b[32mconverged" in shown
@@ -62,21 +94,21 @@ def test_a_terminal_gets_tables():
     assert max(map(len, plain.splitlines())) <= 100
 
 
-def test_a_narrow_terminal_gets_the_text():
-    shown, code = on_a_terminal(["fit", FORMULA, "sleepstudy", "--ddf", "none"], columns=40)
+def test_a_narrow_terminal_gets_the_text(on_a_terminal):
+    shown, code = on_a_terminal["narrow"]
     assert code == 0
     assert "Days          10.467      1.546   6.771" in shown.splitlines()
     assert "\x1b" not in shown
 
 
-def test_a_terminal_gets_plain_json():
-    shown, code = on_a_terminal(["fit", FORMULA, "sleepstudy", "--json"])
+def test_a_terminal_gets_plain_json(on_a_terminal):
+    shown, code = on_a_terminal["json"]
     assert code == 0
     assert json.loads(shown)["nobs"] == 180
 
 
-def test_a_terminal_colours_a_fit_on_the_boundary():
-    shown, _ = on_a_terminal(["fit", "Yield ~ 1 + (1 | Batch)", "Dyestuff2"])
+def test_a_terminal_colours_a_fit_on_the_boundary(on_a_terminal):
+    shown, _ = on_a_terminal["boundary"]
     assert "\x1b[33mboundary" in shown
 
 
@@ -100,10 +132,12 @@ def test_output_that_nobody_reads(arguments):
 
 def test_interrupted_simulations():
     pytest.importorskip("pty", reason="signals are of Unix")
-    command = [sys.executable, "-c", SCRIPT, "power", FORMULA, "sleepstudy", "Days", "--n", "1000000"]
+    command = [sys.executable, "-c", BEGINS + SCRIPT, "power", FORMULA, "sleepstudy", "Days", "--n", "1000000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=4)
+            process.wait(timeout=0.5)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130

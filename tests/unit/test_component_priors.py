@@ -130,7 +130,7 @@ def test_it_is_the_posterior_mode(name: str) -> None:
 
     x0 = np.concatenate([fit.whole_theta, fit.whole_beta])
     assert at(x0) == pytest.approx(m.objective, abs=1e-7)
-    best = minimize(at, x0 + 0.05, method="BFGS", options={"gtol": 1e-4})
+    best = minimize(at, x0 + 0.05, method="BFGS", options={"gtol": 1e-2})
     assert m.objective <= best.fun + 1e-7
     assert best.fun <= m.objective + 1e-3
     # the derivative along every axis is zero there, but at a boundary

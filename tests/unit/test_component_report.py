@@ -36,8 +36,14 @@ def text_of(m: Any, path: Path) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
 
 
-def test_the_zero_part_in_words(inflated: Any, tmp_path: Path) -> None:
-    text = text_of(inflated, tmp_path / "page.html")
+@pytest.fixture(scope="module")
+def page(inflated: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the page with its pictures says."""
+    return text_of(inflated, tmp_path_factory.mktemp("report") / "page.html")
+
+
+def test_the_zero_part_in_words(inflated: Any, page: str) -> None:
+    text = page
     zi = inflated.component("zi").fixef
     assert "A row has an extra zero with a probability of its own" in text
     effect = np.exp(zi.iloc[1])
@@ -113,8 +119,9 @@ def test_effects_of_a_fit_without_a_covariance_are_not_tested_together(inflated:
         inflated.__class__(fit, inflated._request).anova()
 
 
-def test_the_model_is_there_with_all_that_belongs_to_it(inflated: Any, tmp_path: Path) -> None:
-    text = text_of(inflated, tmp_path / "page.html").split("As equations")[0]
+@pytest.mark.usefixtures("undrawn")
+def test_the_model_is_there_with_all_that_belongs_to_it(page: str, tmp_path: Path) -> None:
+    text = page.split("As equations")[0]
     assert "Zero part ~ x + (1 | g)" in text
     assert "Dispersion ~ trt" in text
     data = DATA.assign(w=np.linspace(1, 2, len(DATA)))
@@ -129,6 +136,7 @@ def test_the_model_is_there_with_all_that_belongs_to_it(inflated: Any, tmp_path:
     assert "the likelihood is that of no sample" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_curve_in_words(tmp_path: Path) -> None:
     orange = ranef.load_dataset("Orange").assign(tall=lambda d: np.where(d["Tree"].astype(int) > 3, "yes", "no"))
     curve = "circumference ~ SSlogis(age, Asym, xmid, scal)"

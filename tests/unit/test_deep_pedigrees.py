@@ -82,7 +82,7 @@ def test_a_binary_trait_of_a_pedigree_is_that_of_the_dense_matrix() -> None:
 
 
 def test_thousands_of_animals_do_not_depend_on_the_order_of_rows() -> None:
-    parents, d = generations(4000, 8, 4)
+    parents, d = generations(2000, 8, 4)
     pedigree = pedigree_of(parents)
     m = lmer("y ~ x + known(1 | id, A)", d, known={"A": pedigree})
     turned = lmer("y ~ x + known(1 | id, A)", d.iloc[::-1], known={"A": pedigree.sample(frac=1, random_state=1)})

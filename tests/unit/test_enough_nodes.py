@@ -42,7 +42,7 @@ def test_with_zero_inflation() -> None:
     mean = np.exp(1.0 + 0.8 * rng.normal(size=30)[g])
     data = pd.DataFrame({"g": g.astype(str), "y": np.where(rng.random(240) < 0.3, 0, rng.poisson(mean))})
     m = glmer("y ~ 1 + (1 | g)", data, family="poisson", zi_formula="~ 1 + (1 | g)", n_quad="auto")
-    more = glmer("y ~ 1 + (1 | g)", data, family="poisson", zi_formula="~ 1 + (1 | g)", n_quad=35)
+    more = glmer("y ~ 1 + (1 | g)", data, family="poisson", zi_formula="~ 1 + (1 | g)", n_quad=23)
     assert m.objective == pytest.approx(more.objective, abs=2e-3)
 
 
@@ -74,8 +74,10 @@ def categories() -> pd.DataFrame:
 def test_with_ordered_categories(call: dict[str, Any]) -> None:
     data = categories()
     m = clmm(data=data, n_quad="auto", **call)
-    more = clmm(data=data, n_quad=41, **call)
-    assert 5 < m._fit.n_quad < 41
+    # squared where a level has two random effects, of which slopes need fewer
+    many = 25 if "x | g" in call["formula"] else 41
+    more = clmm(data=data, n_quad=many, **call)
+    assert 5 < m._fit.n_quad < many
     assert m.objective == pytest.approx(more.objective, abs=2e-3)
     assert np.allclose(m.thresholds, more.thresholds, atol=5e-3)
     assert f"{m._fit.n_quad} quadrature nodes were chosen" in str(m.convergence).replace("\n", " ")

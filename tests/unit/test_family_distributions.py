@@ -25,7 +25,7 @@ from ranef import (
     ZeroOneInflatedBeta,
 )
 
-N = 100_000
+N = 45_000
 #: Kolmogorov's statistic of so many numbers is below this but once in ten thousand times.
 CLOSE = 2.2 / np.sqrt(N)
 MU = np.linspace(0.3, 6.0, 9)

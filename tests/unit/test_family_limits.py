@@ -153,8 +153,8 @@ def test_tweedie_without_zeros() -> None:
 
 @pytest.mark.parametrize(("draw", "sentence"), [("normal", "no heavy tails"), ("cauchy", "neither variance nor mean")])
 def test_degrees_of_freedom_at_their_limits(draw: str, sentence: str) -> None:
-    data, rng = frame(n=400), np.random.default_rng(8)
-    noise = rng.uniform(-1, 1, 400) if draw == "normal" else rng.standard_t(0.6, 400)
+    data, rng = frame(n=200), np.random.default_rng(8)
+    noise = rng.uniform(-1, 1, 200) if draw == "normal" else rng.standard_t(0.6, 200)
     data["y"] = data["x"] + data["u"] + noise
     m, said = fitted("y ~ x + (1 | g)", data, family="t")
     said_once(m, said, sentence)

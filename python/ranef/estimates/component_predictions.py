@@ -1,6 +1,5 @@
 """Predictions of models with several linear predictors."""
 
-import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.component_averages import Averages
+from ranef.estimates.component_averages import Averages, Points, grid
 from ranef.estimates.delta_method import (
     parameter_covariance,
     predictor_changes,
@@ -185,7 +184,7 @@ def _function(fit: ComponentsFit, type: str, weights: Floats) -> Callable[[dict[
 
     def mean(eta: dict[str, Floats]) -> Floats:
         others = {k: v for k, v in eta.items() if k != "cond" and (k != "zi" or type == "response")}
-        return fit.moments_at(eta["cond"], others, weights)[0]
+        return fit.moments_at(eta["cond"], others, np.resize(weights, len(eta["cond"])))[0]
 
     return mean
 
@@ -269,22 +268,15 @@ def _prediction(
     values, vectors = np.linalg.eigh(covariance)
     roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     nodes, shares = np.polynomial.hermite_e.hermegauss(NODES)
-    shares = shares / shares.sum()
-    points = [
-        (np.array([nodes[k] for k in at]), float(np.prod([shares[k] for k in at])))
-        for at in itertools.product(range(NODES), repeat=d)
-    ]
-    moved = [
-        (share, etas | {p.key: etas[p.key] + roots[:, i, :] @ point for i, p in enumerate(uncertain)})
-        for point, share in points
-    ]
+    points = Points(*grid(nodes, shares / shares.sum(), d), roots, [p.key for p in uncertain])
 
     def below(y: Floats) -> Floats:
-        total = np.zeros(m)
-        for share, at in moved:
-            others = {k: v for k, v in at.items() if k != "cond"}
-            total += share * fit.cumulative_at(y, at["cond"], others, weights)
-        return total
+        def at(eta: dict[str, Floats]) -> Floats:
+            size = len(eta["cond"])
+            others = {k: v for k, v in eta.items() if k != "cond"}
+            return fit.cumulative_at(np.resize(y, size), eta["cond"], others, np.resize(weights, size))
+
+        return points.average(at, etas)
 
     step = 1.0 / weights if fit.family.support == "proportion" else np.ones(m)
     size = np.abs(fit.family.mean(etas["cond"]))
