@@ -146,7 +146,8 @@ def test_steps_leave_the_zero_part_as_it_is() -> None:
 
 def test_each_random_effect_of_a_scale() -> None:
     """The smaller models are those that one would write."""
-    verbal = load_dataset("VerbAgg").query("id in id.cat.categories[:100]")
+    verbal = load_dataset("VerbAgg")
+    verbal = verbal[verbal["id"].isin(verbal["id"].cat.categories[:100])]
     m = clmm("resp ~ btype + (1 |p| id)", verbal, scale="~ (1 |p| id)")
     table = m.ranova()
     without = clmm("resp ~ btype + (1 | id)", verbal)
