@@ -259,7 +259,6 @@ def test_overdispersed_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.usefixtures("undrawn")
 def test_saved_models_have_reports(tmp_path: Path) -> None:
     lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy")).save(tmp_path / "m")
     page = report(ranef.load(tmp_path / "m"), tmp_path)
