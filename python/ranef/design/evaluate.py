@@ -92,7 +92,9 @@ class Evaluator:
 
     def vector(self, node: Expr) -> Vector:
         """Evaluate an expression that must have a value for each row; a constant is repeated."""
-        value = self.value(node)
+        return self._vector_of(self.value(node), node)
+
+    def _vector_of(self, value: Value, node: Expr) -> Vector:
         if isinstance(value, Numeric | Logical | Factor):
             return value
         if isinstance(value, bool | float | int):
@@ -101,7 +103,14 @@ class Evaluator:
 
     def numbers(self, node: Expr) -> Numeric:
         """Evaluate an expression that must be numbers for each row."""
-        value = self.vector(node)
+        return self.numbers_of(self.value(node), node)
+
+    def numbers_of(self, value: Value, node: Expr) -> Numeric:
+        """Numbers for each row from the value of an expression.
+
+        Evaluated a second time, calls within calls would take twice as long with each.
+        """
+        value = self._vector_of(value, node)
         if isinstance(value, Factor):
             what = deparse(node)
             self.fail(
@@ -113,7 +122,9 @@ class Evaluator:
 
     def truth(self, node: Expr) -> Logical:
         """Evaluate an expression that must be true or false for each row."""
-        value = self.value(node)
+        return self._truth_of(self.value(node), node)
+
+    def _truth_of(self, value: Value, node: Expr) -> Logical:
         if isinstance(value, bool):
             return Logical(np.full(self.table.n_rows, value))
         logical = _as_logical(value) if isinstance(value, Numeric | Logical) else None
@@ -195,14 +206,14 @@ class Evaluator:
             value = self.value(node.operand)
             if isinstance(value, bool):
                 return not value
-            logical = self.truth(node.operand)
+            logical = self._truth_of(value, node.operand)
             return Logical(~logical.values, logical.absent)
         if node.operator == "~":
             self.fail("a formula has one '~', between the response and the predictors.", node)
         value = self.value(node.operand)
         if isinstance(value, bool | float):
             return -value if node.operator == "-" else +value
-        numeric = self.numbers(node.operand)
+        numeric = self.numbers_of(value, node.operand)
         return Numeric(-numeric.values, numeric.suffixes) if node.operator == "-" else numeric
 
     def _binary(self, node: Binary) -> Value:
@@ -245,7 +256,7 @@ class Evaluator:
         value = self.value(node)
         if isinstance(value, bool | float | int):
             return float(value)
-        return self.numbers(node)
+        return self.numbers_of(value, node)
 
     def _compare(self, node: Binary) -> Value:
         left, right = self.value(node.left), self.value(node.right)
@@ -326,7 +337,7 @@ class Evaluator:
         if any(isinstance(c, str) for c in choices):
             self.fail("text can be compared with factors and text columns only.", node)
         return Logical(
-            np.isin(self.numbers(node.left).values, [float(c) for c in choices if isinstance(c, bool | float)])
+            np.isin(self.numbers_of(left, node.left).values, [float(c) for c in choices if isinstance(c, bool | float)])
         )
 
     def _range(self, node: Binary) -> Value:

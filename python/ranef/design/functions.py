@@ -129,7 +129,7 @@ def _apply(ev: Evaluator, node: Expr, function: Callable[[Any], Any]) -> Value:
     with np.errstate(all="ignore"):
         if isinstance(value, bool | float):
             return float(function(float(value)))
-        numeric = ev.numbers(node)
+        numeric = ev.numbers_of(value, node)
         return Numeric(function(numeric.values), numeric.suffixes)
 
 
@@ -243,7 +243,7 @@ def _cbind(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
         numeric = ev.vector(argument.value)
         if isinstance(numeric, Factor):
             ev.fail(f"cbind() puts numbers side by side, and {deparse(argument.value)} is a factor.", argument.value)
-        values = ev.numbers(argument.value)
+        values = ev.numbers_of(numeric, argument.value)
         if values.values.ndim == 2:
             columns.extend(values.values.T)
             suffixes.extend(values.suffixes or [""] * values.values.shape[1])
@@ -262,7 +262,7 @@ def _extreme(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     out: Any = None
     for argument in rest:
         value = ev.value(argument.value)
-        part = float(value) if isinstance(value, bool | float) else ev.numbers(argument.value).values
+        part = float(value) if isinstance(value, bool | float) else ev.numbers_of(value, argument.value).values
         out = part if out is None else function(out, part)
     return Numeric(out) if isinstance(out, np.ndarray) else float(out)
 
@@ -278,7 +278,7 @@ def _ifelse(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
 
         return labels_by_row(ev, node, test, yes, no)
     a, b = (
-        float(v) if isinstance(v, bool | float) else ev.numbers(named[part]).values
+        float(v) if isinstance(v, bool | float) else ev.numbers_of(v, named[part]).values
         for v, part in ((yes, "yes"), (no, "no"))
     )
     out = np.where(test.values, a, b).astype(np.float64)
